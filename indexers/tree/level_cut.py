@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from indexers.arrays import NO_INTS, Ints, grow_array
 from indexers.tree.branches import Branches
 from indexers.tree.coarse import ClusterSums, CutTree, join_clusters
-from indexers.tree.codes import describe_nodes, find_strangers, split_clusters
+from indexers.tree.codes import describe_nodes, find_seldom_left, find_strangers, split_clusters
 from indexers.tree.cuts import MIN_CLUSTER_SIZE
 from indexers.tree.level_parameters import LevelParameters
 from indexers.tree.nodes import Nodes
@@ -98,7 +98,7 @@ class LevelCut:
         if is_other and len(branches.slots) < np.count_nonzero(nodes.size):
             branches = Branches(nodes)
         self._update_costs(branches, weight, is_other | self.walk.is_fresh[branches.slots])
-        whole, above = _descend(nodes, find_root(nodes), self._is_split)
+        whole, above = self._join_seldom_left(nodes, *_descend(nodes, find_root(nodes), self._is_split), weight)
         stays = self._find_unchanged(whole, self._whole)
         keep = stays[self._stranger_of]
         fresh, fresh_of = find_strangers(nodes, whole[~stays[whole]])
@@ -123,6 +123,17 @@ class LevelCut:
         self._best[slots] = best
         self._is_split[slots] = np.where(is_fresh, is_split, self._is_split[slots])
         self._lowest[slots] = branches.spread_least(np.where(is_fresh, nodes.height[slots], self._lowest[slots]))
+
+    def _join_seldom_left(self, nodes: Nodes, tops: Ints, above: Ints, weight: float) -> tuple[Ints, Ints]:
+        """Join those clusters of a cut that a longer walk seldom leaves; return the nodes of the cut, and all above."""
+        rule = self.levels.rule
+        if rule.long <= rule.medium:
+            return tops, above
+        branches = Branches(nodes, np.sort(np.concatenate([above, tops])))
+        is_split = np.zeros(nodes.used, bool)
+        is_split[above] = True
+        is_split[find_seldom_left(branches, self.walk, rule.long, weight)] = False
+        return _descend(nodes, find_root(nodes), is_split)
 
     def _find_unchanged(self, tops: Ints, before: Ints) -> NDArray[np.bool_]:
         """Return for each slot if it is among the tops, was so before, and nothing in it is different."""

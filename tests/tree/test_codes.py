@@ -3,7 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from indexers.tree.codes import BIT, describe_nodes, find_strangers, p_log_p, split_clusters
+from indexers.arrays import scale_to_unit
+from indexers.tree.branches import Branches
+from indexers.tree.codes import BIT, describe_nodes, find_seldom_left, find_strangers, p_log_p, split_clusters
 from indexers.tree.walks import Walk, find_root, link_leaves
 from tests.tree.test_levels import nested, tree_of
 
@@ -36,6 +38,22 @@ def test_clusters_are_taken_apart_where_a_walk_stays_in_parts_and_noise_is_not()
         assert tree.nodes.size[parts].sum() == (160 if count else 0)
         leaves = np.flatnonzero(tree.nodes.old.birth[: tree.nodes.used] == 0)
         assert not len(split_clusters(tree.nodes, walk, leaves, 1.6)[0])
+
+
+def test_a_walk_seldom_leaves_what_stands_apart_and_never_all() -> None:
+    random, label = np.random.default_rng(0), np.repeat(np.arange(6), 80)
+    centres = np.concatenate([np.eye(3), -np.eye(3)])
+    tree, walk = tree_of(scale_to_unit(centres[label] + 0.15 * random.standard_normal((480, 3)))), Walk()
+    whole, weight = walk.update(tree.nodes, link_leaves(tree.nodes, 8)), 10.0
+    parts = whole.find_least_cut(describe_nodes(walk.ends[whole.slots], walk.inside[whole.slots], 1.4).price(weight))
+    within = whole.last[:, None] <= whole.last[parts]
+    is_within = (within & (whole.first[:, None] >= whole.first[parts])).any(1)
+    is_within[parts] = False
+    branches = Branches(tree.nodes, whole.slots[~is_within & (whole.size > 0)])
+    found = find_seldom_left(branches, walk, 2.2, weight)
+    assert len(parts) > 6 > len(found) > 3
+    assert set(tree.nodes.size[found].tolist()) == {80}
+    assert not np.isin(find_root(tree.nodes), found).any()
 
 
 @pytest.mark.parametrize("count", [0, 3])
