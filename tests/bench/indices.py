@@ -25,13 +25,12 @@ from indexers.vectors.rabitq import Rabitq
 from indexers.vectors.searcher import Searcher
 from retrieval import Collection
 from tests.bench.harness import Bench, time_in_turns
+from tests.bench.index_peers import PEERS, K, Setting, build_hnswlib, pick_best
 from tests.bench.labelled import load_fashion
 
 RECALLS = {0.99: 3.0, 0.998: 4.0, 0.9995: 5.0}
 """Recalls of ten hits, and how many times as quick as hnswlib codes should be there."""
-QUERIES, K = 300, 10
-Setting = tuple[str, Callable[[Vectors], np.ndarray]]
-"""What is set, and a search that returns the ids of the K nearest of one query."""
+QUERIES = 300
 
 
 def run(bench: Bench) -> None:
@@ -117,17 +116,6 @@ def measure_curve(settings: Any, queries: Vectors, true: np.ndarray) -> list[tup
     return curve
 
 
-def build_hnswlib(rows: Vectors) -> Iterator[Setting]:
-    import hnswlib
-
-    index = hnswlib.Index("ip", rows.shape[1])
-    index.init_index(len(rows), M=16, ef_construction=200)
-    index.add_items(rows, np.arange(len(rows)), num_threads=1)
-    for ef in (16, 32, 64, 96, 128, 192, 256, 384, 512, 1024):
-        index.set_ef(ef)
-        yield f"ef {ef}", lambda query: index.knn_query(query, K, num_threads=1)[0][0]
-
-
 def build_codes(flat: Exact, rows: Vectors, bits: int) -> Iterator[Setting]:
     cells = Cells.train(flat.rows.freeze(flat.rows.ids), "cosine", bits, 1, 1.0)
     for share in (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1 / 2):
@@ -135,55 +123,10 @@ def build_codes(flat: Exact, rows: Vectors, bits: int) -> Iterator[Setting]:
             probes = max(1, round(share * cells.count))
             yield (
                 f"{probes} cells, {width} scored",
-                lambda query, width=width, probes=probes: best_of(  # type: ignore[misc]
+                lambda query, width=width, probes=probes: pick_best(  # type: ignore[misc]
                     rows, query, cells.search(query[None], width, probes, 1)[0][0]
                 ),
             )
-
-
-def best_of(rows: Vectors, query: Vectors, ids: np.ndarray) -> np.ndarray:
-    """Return the K nearest of candidates, by exact products."""
-    scores = rows[ids] @ query
-    return ids[np.argpartition(-scores, K)[:K]]
-
-
-def build_usearch(rows: Vectors, precision: str) -> Iterator[Setting]:
-    from usearch.index import Index
-
-    index = Index(ndim=rows.shape[1], metric="ip", dtype=precision, connectivity=16, expansion_add=200)
-    index.add(np.arange(len(rows)), rows, threads=1)
-    for ef in (32, 64, 128, 256, 512):
-        index.expansion_search = ef
-        yield (
-            f"ef {ef}, 40 scored",
-            lambda query: best_of(rows, query, index.search(query, 40, threads=1).keys.view(np.int64)),
-        )
-
-
-def build_faiss(rows: Vectors, recipe: str) -> Iterator[Setting]:
-    import faiss
-
-    faiss.omp_set_num_threads(1)
-    index = faiss.index_factory(rows.shape[1], recipe, faiss.METRIC_INNER_PRODUCT)
-    index.train(rows[:: max(1, len(rows) // 10_000)])
-    index.add(rows)
-    for probes in (4, 8, 16, 32, 64, 128):
-        faiss.ParameterSpace().set_index_parameter(index, "nprobe", probes)
-        for width in (40, 160):
-            yield (
-                f"{probes} cells, {width} scored",
-                lambda query, width=width: best_of(  # type: ignore[misc]
-                    rows, query, index.search(query[None], width)[1][0]
-                ),
-            )
-
-
-PEERS: dict[str, Callable[[Vectors], Iterator[Setting]]] = {
-    "usearch bf16": lambda rows: build_usearch(rows, "bf16"),
-    "usearch i8": lambda rows: build_usearch(rows, "i8"),
-    "faiss IVF SQ8": lambda rows: build_faiss(rows, "IVF256,SQ8"),
-    "faiss IVF RaBitQ": lambda rows: build_faiss(rows, "IVF256,RaBitQ"),
-}
 
 
 def compare_members(bench: Bench, title: str, flat: Exact, rows: Vectors, queries: Vectors) -> None:
@@ -236,7 +179,7 @@ def compare_members(bench: Bench, title: str, flat: Exact, rows: Vectors, querie
     flat.add(np.arange(10**6, 10**6 + QUERIES), queries)
     theirs, ours = time_in_turns(
         100,
-        *(lambda i, member=member: member.add(np.array([10**6 + i]), queries[i]) for member in members.values()),  # type: ignore[misc]
+        *(lambda i, member=member: member.add(np.array([10**6 + i]), queries[i]) for member in members.values()),
         clock=time.process_time,
     )
     flat.remove(np.arange(10**6, 10**6 + QUERIES))
@@ -298,7 +241,7 @@ def search_collections(bench: Bench) -> None:
             true = flat.search(bench.queries[:300], K).ids
             ours, theirs = time_in_turns(
                 300,
-                *(lambda i, each=each: each.search(vector=bench.queries[i], k=K) for each in (codes, default)),  # type: ignore[misc]
+                *(lambda i, each=each: each.search(vector=bench.queries[i], k=K) for each in (codes, default)),
                 clock=time.process_time,
             )
             found = [[hit.item for hit in codes.search(vector=query, k=K)] for query in bench.queries[:300]]
