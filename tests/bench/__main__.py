@@ -14,6 +14,7 @@
     python -m tests.bench reading            text in pictures, found by its words
     python -m tests.bench edited             of these: whatever was done to them, found end to end
     python -m tests.bench papers             of these: papers of one form and other contents, never copies
+    python -m tests.bench templates          the same of memes, forms, plots, products, in several fonts and formats
     python -m tests.bench stacks             bursts, brackets, edits ...: what belongs together, and is no copy
     python -m tests.bench structure          paths, diffusion and summaries over the graph of neighbours
     python -m tests.bench maps               the map: layout, new items, trustworthiness beside openTSNE anew
@@ -76,6 +77,7 @@ ON_REQUEST = (
     "proofs",
     "edited",
     "papers",
+    "templates",
     "parts",
     "stacks",
     "structure",
