@@ -8,6 +8,7 @@ been drawn anew, or added.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from PIL import Image, ImageFilter
 from indexers.matching.comparing import warp_into_frame
 from indexers.matching.features import Features, decode_detail
 from indexers.matching.geometry import SimilarityTransform
+from indexers.matching.resolution import shrink
 
 BLOCK = 16
 """Pixels of the edge of a block of the stored picture."""
@@ -45,6 +47,7 @@ _BLACK_ON_WHITE = 150  # grey levels between the darkest and the brightest pixel
 _MOST = 0.75  # the share of blocks with letters that have them
 _RICH = 0.35  # the share of all blocks that agree around letters
 _TWO_TONES, _MANY_TONES = 0.75, 0.7  # shares of two grey levels in a bar with words, and in a picture
+_COMMON = 0.4  # the share of two bars in which both have their ground
 _TEXTURE = 4.0  # grey levels, standard deviation, of what shows between letters on a picture
 
 Blocks = NDArray[np.float32]
@@ -89,17 +92,22 @@ class DetailComparison(NamedTuple):
 
 
 def compare_details(
-    a: Features, b: Features, transform: SimilarityTransform, brightness: tuple[float, float] = (1.0, 0.0)
+    a: Features,
+    b: Features,
+    transform: SimilarityTransform,
+    brightness: tuple[float, float] = (1.0, 0.0),
+    resolution: float = 1.0,
 ) -> DetailComparison | None:
     """Compare the stored pictures under `transform`, from normalised `a` to `b`; None where they hardly overlap.
 
-    `brightness`: gain and offset of b's grey levels over a's, as `compare_thumbnails` finds them.
+    `brightness`: gain and offset of b's grey levels over a's, as `compare_thumbnails` finds them. `resolution`: the
+    share of their edges to which the stored pictures are shrunk before.
     """
     gain, offset = brightness
     if abs(transform.turn) < 1:  # the coarser picture of what both show is the frame
-        return compare_details(b, a, transform.invert(), (1 / gain, -offset / gain))
-    target = decode_detail(a)
-    warped, inside = warp_into_frame(a, b, decode_detail(b), target.shape, transform)
+        return compare_details(b, a, transform.invert(), (1 / gain, -offset / gain), resolution)
+    target, source = (shrink(decode_detail(picture), resolution) for picture in (a, b))
+    warped, inside = warp_into_frame(a, b, source, target.shape, transform)
     if inside.sum() < _MIN_PIXELS:
         return None
     left, right = (_blur(pixels).astype(np.float32) for pixels in (target, warped))
@@ -248,6 +256,8 @@ def _has_bar(a: Blocks, b: Blocks, changed: NDArray[np.bool_]) -> bool:
         a, b, first, last = a[::-1], b[::-1], len(a) - last, len(a) - first
     bars = _find_bar(a, b, first, last), _find_bar(b, a, first, last)
     if all(bar is not None for bar in bars):  # only one of them may be a ground with writing
+        if _share_ground(a[first:last], b[first:last], bars):
+            return False
         tones = sorted(_measure_purity(pixels[first:last].ravel(), 2) for pixels in (a, b))
         plain = [(pixels[first:last].std(axis=1) < _EVEN).mean() >= _PLAIN for pixels in (a, b)]
         return sum(plain) == 1 or (tones[0] < _MANY_TONES and tones[1] >= _TWO_TONES)
@@ -257,6 +267,14 @@ def _has_bar(a: Blocks, b: Blocks, changed: NDArray[np.bool_]) -> bool:
             seen = (other.std(axis=1) >= _EVEN) | (np.abs(other.mean(axis=1) - bar.level) > _DIFFERENT)
             return bar.cuts or bool(seen.mean() >= _PLAIN)
     return False
+
+
+def _share_ground(a: Blocks, b: Blocks, bars: Sequence[_Bar | None]) -> bool:
+    """Return True if two bars of one colour are both written on, as in memes of one template."""
+    levels = [bar.level for bar in bars if bar is not None]
+    are_written = [(pixels.std(axis=1) < _EVEN).mean() < _PLAIN for pixels in (a, b)]
+    grounds = [np.abs(pixels - level) < _EVEN for pixels, level in zip((a, b), levels, strict=True)]
+    return all(are_written) and abs(levels[0] - levels[1]) < _EVEN and bool((grounds[0] & grounds[1]).mean() >= _COMMON)
 
 
 class _Bar(NamedTuple):

@@ -41,6 +41,11 @@ _PART, _PART_CONTRAST = (
 _TINGED, _TINGED_SHARE = 16.0, 0.2  # levels by which so many cells may not differ where no brightness was changed
 _STEADY = 0.08  # the share by which it isn't
 
+_OFF = 12.0  # levels of red, green or blue by which a colour may be off one change of the brightness
+_GAINS = np.linspace(0.4, 2.5, 43, dtype=np.float32)
+_TO_RGB = np.array([[1, 1, 1], [0, -0.344, 1.772], [1.402, -0.714, 0]], np.float32)  # of luma, Cb and Cr
+_OFFSET = -128 * _TO_RGB[1:].sum(axis=0)
+
 Colours = NDArray[np.float32]
 
 
@@ -198,9 +203,21 @@ def are_recoloured(a: Colours, b: Colours, least: int = OTHER_CELLS) -> bool:
         is_brighter = bool(tinted.any()) and float(np.median(difference[tinted, 0])) > _GREYED
         return is_brighter or int((difference[:, 0] > _OTHER).sum()) >= least
     differences = [difference.max(axis=1), _measure_brightened(a, b), _measure_brightened(b, a)]
-    if abs(_find_gain(a, b) - 1) < _STEADY and float((differences[0] > _TINGED).mean()) >= _TINGED_SHARE:
+    is_steady = abs(_find_gain(a, b) - 1) < _STEADY
+    tinged = float((differences[0] > _TINGED).mean()) if is_steady else _measure_tinged(a, b)
+    if tinged >= _TINGED_SHARE:
         return True
     return all(int((difference > _OTHER).sum()) >= least for difference in differences)
+
+
+def _measure_tinged(a: Colours, b: Colours) -> float:
+    """Return the share of cells, float32 (n, 3) both, whose colour no one gain of red, green and blue explains."""
+    rgb = [np.clip(cells @ _TO_RGB + _OFFSET, 0, 255) for cells in (a, b)]
+    return min(
+        float((np.abs(np.clip(gain * left, 0, 255) - right).max(axis=1) > _OFF).mean())
+        for left, right in (rgb, rgb[::-1])
+        for gain in _GAINS
+    )
 
 
 def _measure_brightened(a: Colours, b: Colours) -> Colours:

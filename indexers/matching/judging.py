@@ -11,10 +11,8 @@ from indexers.matching.comparing import Comparison, mask_covered
 from indexers.matching.details import DetailComparison, compare_details
 from indexers.matching.drawings import are_other_drawings
 from indexers.matching.features import Features
-from indexers.matching.geometry import (
-    Agreement,
-    SimilarityTransform,
-)
+from indexers.matching.geometry import Agreement, SimilarityTransform
+from indexers.matching.resolution import find_resolution, is_legible
 
 SAME = 0.5
 """The score from which two pictures count as the same."""
@@ -44,6 +42,7 @@ RESCUING = 30
 _TELLING = 20  # blocks in which something is drawn that prove that a picture without points was mirrored or turned
 _EMPTY = 0.7  # and the share that is blank from which on so many are needed
 _UPRIGHT = 0.05  # radians up to which it was not
+_COARSE = 0.5  # the share of the stored pictures' edges up to which one of few pixels is compared as coarse as it is
 _BESIDE = 0.2  # the share of what is drawn that may be off its place in a projected picture
 
 
@@ -92,8 +91,7 @@ def check_details(proof: Proof, *, is_whole: bool = False, is_projected: bool = 
     """
     if proof.score < SAME and proof.inliers < SCENE_INLIERS and not is_whole:
         return proof
-    brightness = proof.comparison.gain, proof.comparison.offset
-    details = compare_details(proof.a, proof.b, proof.transform, brightness)
+    details = _compare_details(proof)
     if details is None:
         return replace(proof, score=min(proof.score, _DOUBTFUL))
     score = proof.score
@@ -105,6 +103,20 @@ def check_details(proof: Proof, *, is_whole: bool = False, is_projected: bool = 
         score = max(score, _apply_logistic(2 - 0.25 * _measure_recolouring(proof.comparison)))
     is_other = score >= SAME and are_other_drawings(proof.a, proof.b, proof.transform, details)
     return replace(proof, score=_DOUBTFUL if is_other else score, details=details, is_refuted=is_other)
+
+
+def _compare_details(proof: Proof) -> DetailComparison | None:
+    """Compare what is drawn; what differs of a picture with few pixels is compared once more as coarse as that one is,
+    unless that hides writing."""
+    a, b, transform = proof.a, proof.b, proof.transform
+    brightness = proof.comparison.gain, proof.comparison.offset
+    details = compare_details(a, b, transform, brightness)
+    share = find_resolution(a, b, transform)
+    if details is None or not details.differing or details.blank > BARE or share > _COARSE:
+        return details
+    if not (is_legible(a, share) and is_legible(b, share)):
+        return details
+    return compare_details(a, b, transform, brightness, share) or details
 
 
 def _agrees(details: DetailComparison, is_hue_turned: bool = False) -> bool:

@@ -91,3 +91,17 @@ def test_a_brighter_picture_agrees_where_white_has_swallowed_something() -> None
 def test_pictures_that_hardly_overlap_are_not_compared() -> None:
     features = extract_features(load_photograph("coffee", 512))
     assert compare_details(features, features, SimilarityTransform(1.0, 509 + 0j)) is None
+
+
+def test_a_bar_with_other_words_than_the_bar_of_the_same_meme_is_no_cover() -> None:
+    photograph = load_photograph("chelsea")
+    memes = []
+    for words in ("KISTER TENVERARA\nBAFA TENPOLMI", "SOGANKOPOL STERFA KOT\nSTERRI SOKI MIKOPOL"):
+        meme = Image.new("RGB", (photograph.width, photograph.height + 80), "white")
+        meme.paste(photograph, (0, 80))
+        ImageDraw.Draw(meme).text((10, 8), words, "black", font=ImageFont.load_default(24))
+        memes.append(meme)
+    assert compare(*memes).cover == ""
+    without = memes[0].copy()
+    without.paste("white", (0, 0, without.width, 79))
+    assert compare(memes[0], without).differing

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from PIL import Image, ImageDraw, ImageOps
+from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from indexers.matching.details import compare_details
 from indexers.matching.drawings import Overlay, are_other_drawings, is_drawing, is_other_drawing, is_sign
 from indexers.matching.features import extract_features
 from indexers.matching.geometry import SimilarityTransform
+from indexers.matching.verification import verify_pictures
 from tests.bench.papers import REPORTED
 from tests.bench.transforms import recompress
 from tests.support.photographs import load_photograph
@@ -124,3 +125,16 @@ def test_a_page_is_no_sign() -> None:
         False,
         True,
     ]
+
+
+def test_a_shirt_in_another_shade_is_another_shirt_and_a_brighter_picture_is_not() -> None:
+    def draw_shirt(colour: str) -> Image.Image:
+        page = Image.new("RGB", (400, 450), "white")
+        pen = ImageDraw.Draw(page)
+        pen.polygon([(100, 75), (30, 165), (65, 195), (100, 155), (100, 400), (300, 400), (300, 75)], fill=colour)
+        pen.text((120, 180), "Sofa", "black", font=ImageFont.load_default(30))
+        return page
+
+    pink = draw_shirt("#c88eb0")
+    assert verify_pictures(pink, draw_shirt("#a77aaa")).kind == "same template"
+    assert verify_pictures(pink, ImageEnhance.Brightness(pink).enhance(0.8)).kind == "same picture"
