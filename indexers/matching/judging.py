@@ -12,7 +12,7 @@ from indexers.matching.details import DetailComparison, compare_details
 from indexers.matching.drawings import are_other_drawings
 from indexers.matching.features import Features
 from indexers.matching.geometry import Agreement, SimilarityTransform
-from indexers.matching.resolution import find_resolution, is_legible
+from indexers.matching.resolution import LEGIBLE, WRITTEN, find_resolution, is_legible
 
 SAME = 0.5
 """The score from which two pictures count as the same."""
@@ -92,8 +92,8 @@ def check_details(proof: Proof, *, is_whole: bool = False, is_projected: bool = 
     if proof.score < SAME and proof.inliers < SCENE_INLIERS and not is_whole:
         return proof
     details = _compare_details(proof)
-    if details is None:
-        return replace(proof, score=min(proof.score, _DOUBTFUL))
+    if details is None or not _is_readable(proof, WRITTEN):
+        return replace(proof, score=min(proof.score, _DOUBTFUL), details=details)
     score = proof.score
     if is_projected and details.share <= _BESIDE and details.drawn >= RESCUING and details.coverage >= _SPREAD:
         score = _apply_logistic(2 - 0.25 * _measure_recolouring(proof.comparison))
@@ -114,9 +114,13 @@ def _compare_details(proof: Proof) -> DetailComparison | None:
     share = find_resolution(a, b, transform)
     if details is None or not details.differing or details.blank > BARE or share > _COARSE:
         return details
-    if not (is_legible(a, share) and is_legible(b, share)):
-        return details
-    return compare_details(a, b, transform, brightness, share) or details
+    return (compare_details(a, b, transform, brightness, share) if _is_readable(proof, LEGIBLE) else None) or details
+
+
+def _is_readable(proof: Proof, limit: float) -> bool:
+    """Return True unless one picture has so few pixels that what is written in the other can't be read in it."""
+    share = find_resolution(proof.a, proof.b, proof.transform)
+    return share > _COARSE or all(is_legible(picture, share, limit) for picture in (proof.a, proof.b))
 
 
 def _agrees(details: DetailComparison, is_hue_turned: bool = False) -> bool:

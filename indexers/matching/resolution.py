@@ -11,7 +11,8 @@ from indexers.matching.geometry import SimilarityTransform
 
 _FINER = 2.0  # pixels of the compared pictures for one of the coarser original
 _BLOCK = 16  # pixels
-_LEGIBLE = 22.0  # grey levels, standard deviation in a block, of what may be lost: writing on paper loses 38 and more
+LEGIBLE, WRITTEN = 22.0, 36.0
+"""Grey levels, standard deviation in a block, of what may be lost, and of what writing on paper loses at least."""
 _LOST_BLOCKS = 3  # blocks that lose more
 
 
@@ -32,8 +33,11 @@ def shrink(pixels: NDArray[np.uint8], share: float) -> NDArray[np.uint8]:
     return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
 
 
-def is_legible(picture: Features, share: float) -> bool:
-    """Return True if what a picture shows is seen at a share of its edges, too: writing and fine lines are not."""
+def is_legible(picture: Features, share: float, limit: float = LEGIBLE) -> bool:
+    """Return True if what a picture shows is seen at a share of its edges, too: writing and fine lines are not.
+
+    `limit`: grey levels that blocks may lose.
+    """
     full = decode_detail(picture)
     size = full.shape[1], full.shape[0]
     again = Image.fromarray(shrink(full, share)).resize(size, Image.Resampling.BILINEAR)
@@ -42,4 +46,4 @@ def is_legible(picture: Features, share: float) -> bool:
     if not height or not width:
         return False
     blocks = lost[:height, :width].reshape(height // _BLOCK, _BLOCK, width // _BLOCK, _BLOCK)
-    return int((blocks.std(axis=(1, 3)) > _LEGIBLE).sum()) < _LOST_BLOCKS
+    return int((blocks.std(axis=(1, 3)) > limit).sum()) < _LOST_BLOCKS
