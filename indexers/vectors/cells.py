@@ -24,6 +24,9 @@ long as reading the codes in them."""
 PROBES, NEIGHBOURS, COVERED = 64, 10, 0.999
 """How far cells reach from their centres towards a query is told by the nearest neighbours of so many vectors, and of
 as many sums of two, which lie between clusters: so that this share of the neighbours is found."""
+FIRST_COVERED, LEAST_PROBED = 0.85, 8
+"""A search looks at first into as many cells as this share of stored vectors needs as queries, and into so many at
+least: to look into a cell more costs .5 us, to search again 50."""
 SAMPLE_PER_CELL = 64
 """Vectors that k-means is trained on, for each cell."""
 BLOCK_ROWS = 8192
@@ -46,6 +49,8 @@ class Cells:
         self._centres = centres
         self._radii = np.zeros(len(centres), np.float32)  # of each cell, the root of the mean square
         self._reach = 1.0  # of a cell, towards a query, as a share of its radius
+        self.first_probes = LEAST_PROBED
+        """How many cells a search looks into at first."""
         self._halves = np.einsum("ij,ij->i", centres, centres) / 2
         self._labels = np.empty(0, np.int64)  # the id of each number, -1: removed; with room at the end
         self._places = np.empty(0, np.uint32)  # the cell of each number
@@ -99,6 +104,7 @@ class Cells:
         sizes = np.bincount(cells._places, minlength=cell_count)
         cells._radii[:] = np.sqrt(squares / np.maximum(sizes, 1))
         cells._reach = cells._measure_reach(probes)
+        cells.first_probes = cells._measure_first_probes(probes)
         return cells
 
     def _measure_reach(self, probes: _Probes) -> float:
@@ -111,6 +117,12 @@ class Cells:
             needed.append(((least - nearness) / np.where(gains > 0, gains, 1))[places[has_gain]])
         every = np.concatenate(needed)
         return float(np.quantile(every, COVERED)) if len(every) else 1.0
+
+    def _measure_first_probes(self, probes: _Probes) -> int:
+        """Return how many cells most of the stored vectors among the probes need."""
+        own = range(probes.own_count)
+        needed = [self._count_needed(probes.queries[row], probes.scores[row].min()) for row in own]
+        return max(LEAST_PROBED, math.ceil(np.quantile(needed, FIRST_COVERED))) if needed else LEAST_PROBED
 
     def _find_nearest(self, vectors: Vectors) -> NDArray[np.uint32]:
         """Return the cell of each vector, which is as the library takes it."""
@@ -175,8 +187,11 @@ class Cells:
 
     def count_needed(self, query: Vectors, least: float) -> int:
         """Return how many of the cells nearest to a prepared query may hold vectors that score `least` or more."""
-        nearness, reaches = self._bound_cells(_widen(query[None], self._scale)[0], self._reach)
-        is_needed = reaches >= least * float(self._scale) ** 2
+        return self._count_needed(_widen(query[None], self._scale)[0], least * float(self._scale) ** 2)
+
+    def _count_needed(self, query: Vectors, least: float) -> int:
+        nearness, reaches = self._bound_cells(query, self._reach)
+        is_needed = reaches >= least
         return int(np.count_nonzero(nearness >= nearness[is_needed].min())) if is_needed.any() else 1
 
     def _bound_cells(self, query: Vectors, reach: float) -> tuple[Vectors, Vectors]:
@@ -193,7 +208,7 @@ class Cells:
         self._labels[: self.stored].tofile(append_suffix(path, LABELS))
         self._places[: self.stored].tofile(append_suffix(path, PLACES))
         np.column_stack([self._centres, self._radii]).tofile(append_suffix(path, CENTRES))
-        facts = {"scale": float(self._scale), "trained": self.trained, "reach": self._reach}
+        facts = {"scale": float(self._scale), "trained": self.trained, "reach": self._reach, "first": self.first_probes}
         append_suffix(path, FACTS).write_text(json.dumps(facts))
         try:
             self._native.save(encode_path(path))
@@ -212,6 +227,7 @@ class Cells:
         facts = json.loads(append_suffix(path, FACTS).read_text())
         cells = cls(native, metric, np.ascontiguousarray(centres[:, :-1]), facts["scale"], facts["trained"])
         cells._radii[:], cells._reach = centres[:, -1], facts["reach"]
+        cells.first_probes = facts.get("first", max(LEAST_PROBED, cells.count // 16))  # older files lack it
         cells._set_labels(labels, places)
         kind = native.dim, native.nbits, native.num_stored_points, native.num_points
         if kind != (max(dimension, LEAST_DIMENSION), bits, len(places), len(cells)) or len(places) != len(labels):
@@ -231,6 +247,7 @@ class _Probes:
         lengths = [compute_lengths(each)[:, None] for each in (own[: len(others)], sums)]
         sums *= lengths[0] / np.where(lengths[1] > 0, lengths[1], 1)
         self.queries: Vectors = np.concatenate([own, sums])
+        self.own_count = len(own)
         self._metric = metric
         self.scores = np.full((len(self.queries), NEIGHBOURS), -np.inf, np.float32)
         self.places = np.zeros((len(self.queries), NEIGHBOURS), np.uint32)

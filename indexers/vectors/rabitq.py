@@ -3,7 +3,6 @@ vectors of the flat vector file (Gao and Long, "RaBitQ", 2024)."""
 
 from __future__ import annotations
 
-import math
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,10 +28,8 @@ SMALL = 5000
 STALE_SHARE = 1.0
 """Changes since the cells were trained, as a share of the vectors they were trained on, after which they are trained
 again."""
-WIDTH_PER_HIT, WIDTH_PER_EF = 4, 2
-"""Candidates that are estimated, for each hit and for each of `ef`; an estimate costs a fiftieth of a score."""
-PROBED_SHARE, LEAST_PROBES = 1 / 16, 16
-"""The share of the cells that a search looks into at first, and their least number."""
+WIDTH_PER_HIT = 4
+"""Candidates that are estimated for each hit, `ef` at least; an estimate costs a fiftieth of a score."""
 WIDTH_GROWTH = 4
 """How many times as many candidates are looked at where the first leave doubts."""
 REACH_RANK = 10
@@ -103,8 +100,7 @@ class Rabitq(Staged):
         restriction = None if allowed is None else flat.refresh_allowed(allowed)
         ids, scores = make_empty_answer(len(queries), k)
         need = min(k, len(self) if restriction is None else len(restriction))
-        width = max(WIDTH_PER_HIT * k, WIDTH_PER_EF * self.ef)
-        probes = min(max(LEAST_PROBES, math.ceil(PROBED_SHARE * cells.count)), cells.count)
+        width, probes = max(WIDTH_PER_HIT * k, self.ef), min(cells.first_probes, cells.count)
         candidates, estimates = cells.search(queries, width, probes, self.threads)
         for row in range(len(queries) if need else 0):
             choice = _Choice(flat, cells, Target(queries[row], self.metric, need), restriction)

@@ -8,7 +8,7 @@ import pytest
 from indexers.errors import StoredFileDamaged
 from indexers.types import Metric, Vectors
 from indexers.vectors.base import prepare_vectors
-from indexers.vectors.cells import LABELS, Cells
+from indexers.vectors.cells import LABELS, LEAST_PROBED, Cells
 from indexers.vectors.rows import Rows
 from tests.support.graphs import make_clusters
 
@@ -66,6 +66,17 @@ def test_the_needed_cells_hold_the_nearest(metric: Metric) -> None:
     assert cells.count_needed(queries[0], np.inf) == 1
 
 
+def test_a_search_looks_first_into_as_many_cells_as_most_queries_need() -> None:
+    random = np.random.default_rng(0)
+    rows = prepare_vectors(make_clusters(4000, 64), 64, "cosine")
+    diffuse = train(prepare_vectors(random.standard_normal((4000, 64)).astype(np.float32), 64, "cosine"))
+    cells = train(rows)
+    assert LEAST_PROBED <= cells.first_probes < cells.count / 2 < diffuse.first_probes <= diffuse.count
+    scores = np.sort(rows[:200] @ rows.T, axis=1)[:, -10]
+    needed = [cells.count_needed(query, float(score)) for query, score in zip(rows, scores, strict=False)]
+    assert np.mean(np.array(needed) <= cells.first_probes) > 0.75
+
+
 def test_equal_vectors_can_be_trained_on() -> None:
     cells = train(np.ones((200, 64), np.float32))
     assert set(cells.search(np.ones((1, 64), np.float32), 10, cells.count, 1)[0][0]) <= set(range(0, 400, 2))
@@ -77,6 +88,7 @@ def test_files_of_different_moments_are_refused(tmp_path: Path) -> None:
     cells.save(tmp_path / "c")
     again = Cells.load(tmp_path / "c", 64, "cosine", 1)
     assert np.array_equal(again.search(vectors[:5], 9, 9, 1)[0], cells.search(vectors[:5], 9, 9, 1)[0])
+    assert again.first_probes == cells.first_probes
     assert again.count_needed(vectors[0], 0.5) == cells.count_needed(vectors[0], 0.5)
     assert again.changes == 0
     labels = np.fromfile(tmp_path / f"c{LABELS}", np.int64)
