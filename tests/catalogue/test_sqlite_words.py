@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from indexers.catalogue import dialects
+from indexers.catalogue import dialects, sqlite_words
 from indexers.catalogue.catalogue import Catalogue
 from indexers.words.tokens import Wanted
 
@@ -44,3 +44,20 @@ def test_words_phrases_and_beginnings_are_found_best_first(catalogue: Catalogue)
         index.remove_documents(transaction._connection, [1, 4])
         index.erase_removed(transaction._connection)
     assert find(catalogue, [red], [boat]) == [2, 3]
+
+
+def test_words_that_most_items_hold_are_found_without_ranking_them(
+    catalogue: Catalogue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite_words, "MANY", 3)
+    with catalogue.transaction() as transaction:
+        documents = [
+            (number, ("photo " * (number > 2) + "harbour " * (number in (6, 9)), "", "")) for number in range(1, 11)
+        ]
+        dialects.find_words(transaction._connection).add_documents(transaction._connection, documents)
+    photo, harbour, ship = ([Wanted((word,))] for word in ("photo", "harbour", "ship"))
+    assert sorted(find(catalogue, photo)) == list(range(3, 11))
+    assert sorted(find(catalogue, photo, harbour)) == [6, 9]
+    found = find(catalogue, photo, harbour, ship, every=False)
+    assert (sorted(found[:2]), sorted(found[2:])) == ([6, 9], [3, 4, 5, 7, 8, 10])
+    assert sorted(find(catalogue, photo, weights=(0, 0))) == list(range(3, 11))
