@@ -72,6 +72,10 @@ _PREFIX = re.compile("^[הובלמשכ]+(?=.{3})")
 letters and without them, also where they belong to the word."""
 
 
+_FLEETING, _MEETING = re.compile("(..)[ое]([бвгджзклмнпрстфхцчшщ])$"), re.compile("..[бвгджзклмнпрстфхцчшщ]{2}$")
+"""The vowel that Russian words lose in some of their forms (церковь, церкви), and where it may have been."""
+MIN_VARIANT = 3
+
 Evidence = tuple[tuple[str, float], ...]
 
 
@@ -149,6 +153,20 @@ def stem_word(word: str, language: str) -> str:
     if _ARABIC.match(folded):
         return _strip_arabic(folded)
     return _PREFIX.sub("", folded) if _HEBREW.match(folded) else folded
+
+
+def list_variants(word: str, language: str) -> set[str]:
+    """Return more stems under which the index may hold a word of `fold_case` that is looked for: texts have forms of it
+    that Snowball's rules lead elsewhere."""
+    stem = stem_word(word, language)
+    variants = {fold_accents(word)}  # "mujeres" becomes "mujer", and that "muj"
+    if language == "tr":
+        soft = re.sub("ğ$", "k", word)  # of "dağların" Snowball takes "dak"
+        variants |= {fold_accents(soft), stem + "li", stem + "lu"}  # with mountains, rain ...: an adjective
+    if "а" <= stem[0] <= "я":
+        variants |= {stem + "н", stem.removesuffix("н"), _FLEETING.sub(r"\1\2", stem)}
+        variants |= {stem[:-1] + vowel + stem[-1] for vowel in "ое" if _MEETING.search(stem)}
+    return {variant for variant in variants if len(variant) >= MIN_VARIANT} - {stem}
 
 
 def _strip_arabic(word: str) -> str:

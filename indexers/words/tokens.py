@@ -11,7 +11,7 @@ from functools import lru_cache
 from itertools import chain, islice
 from typing import NamedTuple
 
-from indexers.words.languages import ENGLISH, MAX_SEEN, find_language, has_stems, stem_word
+from indexers.words.languages import ENGLISH, MAX_SEEN, find_language, has_stems, list_variants, stem_word
 from indexers.words.paths import describe_path
 from indexers.words.splitting import Word, split_text
 
@@ -106,4 +106,20 @@ def list_forms(words: Sequence[Word], languages: Sequence[str]) -> list[Wanted]:
             shared = [language for language in shared if language == ENGLISH]
         for language in shared:
             wanted[Wanted(tuple(build_token(word, language) for word in words), is_letter)] = None
+    if len(words) == 1 and not words[0].is_part:
+        wanted |= dict.fromkeys(_list_variants(words[0].text, [*languages]))
     return list(wanted)
+
+
+def _list_variants(word: str, languages: Sequence[str]) -> list[Wanted]:
+    """Return what else the index may hold of a word: other stems of it."""
+    if not has_stems(word):
+        return [Wanted((variant,)) for variant in sorted(list_variants(word, ENGLISH))]
+    by_variant: dict[str, list[str]] = {}
+    for language in languages:
+        for variant in list_variants(word, language) if language != ENGLISH else ():
+            by_variant.setdefault(variant, []).append(language)
+    return [
+        Wanted((f"{variant}{MARK}",), is_prefix=True) if len(marked) > 1 else Wanted((f"{variant}{MARK}{marked[0]}",))
+        for variant, marked in sorted(by_variant.items())
+    ]

@@ -46,6 +46,13 @@ def test_texts_that_are_said_twice_count_once() -> None:
     [
         ("boat", "two boats", True),
         ("hunde", "der Hund im Schnee", True),
+        ("mujer", "tres mujeres bailan en la plaza", True),
+        ("dağ", "karlı dağların arasında bir göl", True),
+        ("yağmur", "bir yağmurlu günde sokak", True),
+        ("церковь", "купола церкви на холме", True),
+        ("церкви", "белая церковь на холме", True),
+        ("зима", "долгая зимняя ночь", True),
+        ("кот", "два стола", False),
         ("mars", "un mar azul y una playa con mucho sol", False),
         ("猫", "一只猫在", True),
         ("沙发", "在沙发上", True),
@@ -67,8 +74,9 @@ def test_what_a_reader_finds_is_found(query: str, text: str, is_found: bool) -> 
 
 
 def test_languages_that_share_a_stem_are_one_range() -> None:
-    assert list_forms(list(split_text("hunde")), LANGUAGES) == [Wanted(("hund@",), True), Wanted(("hund",))]
-    assert list_forms(list(split_text("hunde")), ["de"]) == [Wanted(("hund",)), Wanted(("hund@de",))]
+    words = list(split_text("hunde"))
+    assert list_forms(words, LANGUAGES)[:2] == [Wanted(("hund@",), True), Wanted(("hund",))]
+    assert list_forms(words, ["de"])[:2] == [Wanted(("hund",)), Wanted(("hund@de",))]
     assert list_forms(list(split_text("\u6c99\u53d1")), LANGUAGES) == [Wanted(("\u6c99\u53d1",))]
 
 
