@@ -87,6 +87,8 @@ class Tools:
             **asked, k=_limit(count), where=where, within=cluster, exact=exact and words is None
         )
         facts: Json = {"as_of": hits.as_of, "proof": hits.proof, "caution": CAUTION}
+        if hits.unknown_words:
+            facts["unknown_words"] = list(hits.unknown_words)
         return Answer(facts | {"hits": [describe_hit(hit) for hit in hits]}, self._draw(hits))
 
     def show_item(self, item: int) -> Answer:

@@ -17,7 +17,7 @@ from retrieval.cli.options import (
     open_collection,
     parse_json,
 )
-from retrieval.cli.output import print_json, say, show_groups, show_hits
+from retrieval.cli.output import print_json, say, show_groups, show_hits, show_message
 from retrieval.cli.queries import Asked, build_query
 from retrieval.cli.viewer import Html, Open, place_page, write_page
 
@@ -122,8 +122,12 @@ def search(
             )
     if as_json:
         groups = {"groups": [record.to_dict() for record in hits.groups]} if group else {}
-        print_json({"hits": [hit.to_dict() for hit in hits], **groups, "as_of": hits.as_of, "proof": hits.proof})
+        facts = {"as_of": hits.as_of, "proof": hits.proof, "unknown_words": hits.unknown_words}
+        print_json({"hits": [hit.to_dict() for hit in hits], **groups, **facts})
         return
+    if hits.unknown_words:
+        words = ", ".join(map(repr, hits.unknown_words))
+        show_message(f"note: the embedder does not know {words}, which counted for nothing in what pictures show")
     (show_groups if group else show_hits)(hits)
     if exact and hits.proof:
         say(f"proved: {hits.proof}")

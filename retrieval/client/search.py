@@ -87,7 +87,8 @@ class SearchMethods(ClusterMethods):
         groups = tuple(
             Group(self._build_cluster(entry["cluster"]), self._build_hits(entry["hits"])) for entry in answer["groups"]
         )
-        return Hits(self._build_hits(answer["hits"]), answer["as_of"], groups, answer["proof"])
+        unknown_words = tuple(answer["unknown_words"])
+        return Hits(self._build_hits(answer["hits"]), answer["as_of"], groups, answer["proof"], unknown_words)
 
     def _build_hits(self, rows: Sequence[Json]) -> tuple[Hit, ...]:
         """Return hits whose pictures are fetched when they are asked for."""

@@ -99,12 +99,14 @@ class Hit(Record):
 class Hits(Listing[Hit]):
     """The answer to a search: hits, best first. `as_of`: the change number of the catalogue that it belongs to.
     `groups`: with `group=True`, the clusters with the best hits. `proof`: a sentence that says what was shown, such as
-    "no other item can be nearer"; None if an index answered, which may miss some."""
+    "no other item can be nearer"; None if an index answered, which may miss some. `unknown_words`: words that the query
+    asks pictures for, which the embedder doesn't know and has left out."""
 
     hits: tuple[Hit, ...]
     as_of: int
     groups: tuple[Group, ...] = ()
     proof: str | None = None
+    unknown_words: tuple[str, ...] = ()
 
     def _rows(self) -> tuple[Hit, ...]:
         return self.hits

@@ -108,7 +108,9 @@ def find_by_parts(
         rows = snapshot.parts.rows(ranking.ids.tolist())
         items = find_items(of_parts.find_owners(snapshot), ranking.ids)
         parts = [to_record(rows[part_id]) for part_id in ranking.ids.tolist()]
-        return build_hits(view, snapshot, ranking._replace(ids=items), pictures, parts)
+        return build_hits(
+            view, snapshot, ranking._replace(ids=items), pictures, parts, query.unknown_words
+        )
 
 
 def _rank(

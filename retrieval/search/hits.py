@@ -73,6 +73,7 @@ def build_hits(
     ranking: Ranking,
     pictures: PictureLoader | None = None,
     parts: Sequence[Part] | None = None,
+    unknown_words: Sequence[str] = (),
 ) -> Hits:
     """Return hits with what the catalogue says about their items. parts: that by which each item was found."""
     ids = ranking.ids.tolist()
@@ -85,7 +86,7 @@ def build_hits(
         certainty = find_word(chance, ranking.looked_through) if is_judged else None
         facts = row.uri, row.metadata, row.clusters, row.text, row.missing, chance if is_judged else None, certainty
         hits.append(Hit(item_id, row.key, score, *facts, part, pictures))
-    return Hits(tuple(hits), snapshot.number, proof=ranking.proof)
+    return Hits(tuple(hits), snapshot.number, proof=ranking.proof, unknown_words=tuple(unknown_words))
 
 
 def check_space(view: View, snapshot: Snapshot, follow: bool) -> None:

@@ -67,6 +67,8 @@ class Query:
         self._excluded: list[int] = []
         self.is_text = text is not None
         """Whether it is a text alone: its scores with pictures are others than those of a picture."""
+        self.unknown_words: list[str] = []
+        """Words of its texts that the embedder doesn't know and has left out."""
         if mix is not None:
             self._parts = [(self._read_part(part), _check_weight(weight)) for part, weight in _check_pairs(mix)]
         else:
@@ -87,7 +89,10 @@ class Query:
         if isinstance(part, Text):
             if not part.words.strip():
                 raise BadQuery("the text to search for is empty")
-            return cast(Vectors, self._view.embedder().embed_texts([part.words])[0])
+            embedder = self._view.embedder()
+            vector = cast(Vectors, embedder.embed_texts([part.words])[0])
+            self.unknown_words += embedder.find_unknown_words(part.words)
+            return vector
         if (isinstance(part, np.ndarray) and part.ndim == 1) or isinstance(part, list | tuple):
             return self._read_vector(part, "cosine")  # directions are mixed
         embedder = self._view.embedder()

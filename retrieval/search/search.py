@@ -186,7 +186,8 @@ def find(
         check_level(options.level, snapshot)
         if query is not None:
             query.exclude(asking_items)
-        return build_hits(view, snapshot, _rank(view, query, snapshot, options), pictures)
+        unknown_words = query.unknown_words if query is not None else ()
+        return build_hits(view, snapshot, _rank(view, query, snapshot, options), pictures, unknown_words=unknown_words)
 
 
 def find_many(

@@ -214,6 +214,7 @@ FIELDS: dict[str, Any] = {
     "tried": {"logistic": 0.94, "knn": 0.91},
     "tries": 1,
     "type": "urn:nearkin:item-not-found",
+    "unknown_words": ["red"],
     "updated": 37,
     "upload": "qGuwVmMbQWy0M2yZyZ7Bbw",
     "uri": "/photos/2024/harbour.jpg",

@@ -71,6 +71,10 @@ def test_the_default_collection_finds_what_pictures_show_and_what_is_written_abo
     done = shell("search", "a", "cat", "--json")
     assert json.loads(done.stdout)["hits"][0]["uri"].endswith("tac.png")
     assert done.stderr.endswith("searching for pictures that show it (--text)\n")
+    assert json.loads(done.stdout)["unknown_words"] == []
+    done = shell("search", "--text", "a zxqv cat", "--json")
+    assert json.loads(done.stdout)["unknown_words"] == ["zxqv"]
+    assert "does not know 'zxqv'" in shell("search", "--text", "a zxqv cat").stderr
     assert (
         "these words in texts, metadata, file names and texts in pictures (--query)" in shell("search", "zxqv").stderr
     )

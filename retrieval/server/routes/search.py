@@ -147,6 +147,9 @@ SearchAnswer = build_list(
     ],
     as_of=Annotated[int, Field(description="The change number that the answer belongs to.")],
     proof=Annotated[str | None, Field(description="What was shown of the hits, such as: no other item can be nearer.")],
+    unknown_words=Annotated[
+        list[str], Field(description="Words about pictures that the embedder does not know and has left out.")
+    ],
 )
 InfoAnswer = build_answer(
     "ServedInfo", build_model(Info, "path"), server=Annotated[ServerInfo, Field(description="What serves it.")]

@@ -124,7 +124,10 @@ async function showResults(place, query, where, { count, filter, signal, toolbar
   if (sure && answer.hits.some(hit => hit.certainty)) sure.hidden = false;
   filter.suggest(await getItems(answer.hits.map(hit => hit.item)));
   const entries = await getEntries(answer.hits);
-  const note = unread && make("p", { class: "quiet" }, `The model does not know “${unread}”, so only texts, metadata and names were searched.`);
+  const ignored = answer.unknown_words.map(word => `“${word}”`).join(", ");
+  const sentence = unread ? `The model does not know “${unread}”, so only texts, metadata and names were searched.`
+    : ignored && `The model does not know ${ignored}: for what pictures show, the other words count.`;
+  const note = sentence && make("p", { class: "quiet" }, sentence);
   if (!answer.hits.length) { place.replaceChildren(...(note ? [note] : []), await makeNoResults(query)); count.textContent = "Nothing found"; announce("Nothing found"); return; }
   if (query.group) showGroups(place, query, answer.groups, new Map(entries.map(entry => [entry.id, entry])), count);
   else showHits(place, query, where, entries, count);
