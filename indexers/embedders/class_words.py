@@ -31,7 +31,7 @@ from indexers.words.languages import ENGLISH, IRREGULAR, find_language, load_fun
 from indexers.words.letters import fold_accents, fold_case
 
 FILE = "class_words.bin"
-SHA256 = "ed538db86a510c9816ef723195aa54d1b4baaa084430b0194febe2577db0611e"
+SHA256 = "1558d9b0432b9a87fc877407595764f6f8da9590bbb3bef74f2ef543efc3940e"
 CLASSES = 1000
 MAX_WORDS = 4
 """The most words in a row that are looked up as one: "polar bear"."""
@@ -40,7 +40,7 @@ MIN_STEM = 4
 MAX_LETTERS = 2000
 """The rest of a longer text is not read."""
 _LISTS = {
-    "stemmed": "en de fr es it pt nl sv da no fi pl cs hu ro tr ca id lt et",
+    "stemmed": "en de fr es it pt nl sv da no fi pl cs hu ro tr ca id lt et ru uk bg sr el hi ar fa he",
     "pictures": """photo photos photograph photographs picture pictures pic pics image images snapshot drawing drawings
         painting illustration icon foto fotos bild bilder zeichnung aufnahme dessin imagen imagenes dibujo immagine
         immagini imagem afbeelding tekening kuva obraz zdjecie rysunek фото картинка рисунок изображение 写真 照片 图片
@@ -149,7 +149,7 @@ class Lexicon:
         if words in self._places and not self._mixtures[self._places[words]]:
             return None  # an English word for what can't be seen: in no other language either
         *before, last = words.split(" ")
-        for form in _list_forms(last):
+        for form in list_forms(last):
             if (mixture := self.get(" ".join([*before, form]))) is not None:
                 return mixture
         stems = [] if before else [(code, stem_word(words, code)) for code in dict.fromkeys((language, *STEMMED))]
@@ -176,7 +176,21 @@ def _parse_group(line: str) -> list[int]:
     return [number for each in bounds for number in range(each[0], each[-1] + 1)]
 
 
-def _list_forms(word: str) -> Iterator[str]:
+def suggest(word: str) -> str | None:
+    """Return a known word that differs from another one in one letter, or in the order of two; None without any."""
+    lexicon, letters = load_lexicon(), "abcdefghijklmnopqrstuvwxyz"
+    word = fold_words(word)
+    if not MIN_STEM <= len(word) <= 30 or not word.isascii():
+        return None
+    pairs = [(word[:place], word[place:]) for place in range(len(word) + 1)]
+    near = [left + right[1] + right[0] + right[2:] for left, right in pairs if len(right) > 1]
+    near += [left + right[1:] for left, right in pairs if right]
+    near += [left + letter + right[1:] for left, right in pairs if right for letter in letters]
+    near += [left + letter + right for left, right in pairs for letter in letters]
+    return next((other for other in near if lexicon.get(other) is not None), None)
+
+
+def list_forms(word: str) -> Iterator[str]:
     """Yield a word, and what may be its singular in English."""
     yield word
     if word in IRREGULAR:

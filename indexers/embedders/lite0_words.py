@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from indexers.arrays import scale_to_unit
-from indexers.embedders.class_words import read_words
+from indexers.embedders.class_words import read_words, suggest
 from indexers.embedders.lite0_graph import DIMENSIONS, EPSILON, Weights
 from indexers.errors import BadQuery, UnknownWords
 from indexers.types import Vectors
@@ -48,7 +48,8 @@ def embed_texts(texts: Sequence[str], directions: Vectors) -> Vectors:
 def _explain_unknown(text: str, unknown: Sequence[str]) -> str:
     what = f"knows no word of {_shorten(text)!r}"
     if len(unknown) == 1:
-        what = f"does not know the word {_shorten(unknown[0])!r}"
+        near = suggest(unknown[0])
+        what = f"does not know the word {_shorten(unknown[0])!r}" + (f" (did you mean {near!r}?)" if near else "")
     return (
         f"the embedder 'lite0' {what}: it reads names of things that can be seen, not moods, styles or "
         "sentences. Search for the thing itself or its kind ('dog', 'animal'), in texts and names (query=), or fill a "

@@ -1,12 +1,14 @@
 """What the words of `class_words.bin` are taken from: WordNet, static word vectors, and the names of emoji.
 
-Debian's wordnet-base and unicode-cldr-core are read where they are installed; the 1,000 classes come with timm; the
-vectors, and the tokens that they belong to, are files in the wheel of wordllama, which need not be installed.
+Debian's wordnet-base is read where it is installed; the 1,000 classes come with timm; the vectors, and the tokens that
+they belong to, are files in the wheel of wordllama, which need not be installed. The names of emoji, and words that
+describe them, are those of the npm package cldr-annotations-full.
 """
 
 from __future__ import annotations
 
 import json
+import tarfile
 import zipfile
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -14,13 +16,12 @@ from functools import cache
 from importlib.util import find_spec
 from itertools import pairwise
 from pathlib import Path
-from xml.etree import ElementTree
+from typing import Any
 
 import numpy as np
 from safetensors.numpy import load
 
 WORDNET = Path("/usr/share/wordnet")
-EMOJI = Path("/usr/share/unicode/cldr/common/annotations")
 TABLE = "wordllama/weights/l2_supercat_256.safetensors"
 TOKENS = "wordllama/tokenizers/l2_supercat_tokenizer_config.json"
 
@@ -146,16 +147,17 @@ def _spell(part: str, tokens: dict[str, int]) -> list[int]:
     return [tokens[f"<0x{byte:02X}>"] for byte in part.encode()]
 
 
-def read_emoji(language: str) -> tuple[dict[str, str], dict[str, list[str]]]:
-    """Return the name of each emoji in a language, and the words that describe it."""
-    path = EMOJI / f"{language}.xml"
-    if not path.exists():
-        raise FileNotFoundError(f"there is no {path}; install unicode-cldr-core")
-    names, keywords = {}, {}
-    for element in ElementTree.parse(path).iter("annotation"):
-        emoji, text = element.get("cp", ""), element.text or ""
-        if element.get("type") == "tts":
-            names[emoji] = text.strip()
-        else:
-            keywords[emoji] = [word.strip() for word in text.split("|")]
-    return names, keywords
+def read_emoji(archive: Path, language: str) -> tuple[dict[str, str], dict[str, list[str]]]:
+    """Return the name of each emoji in a language, and the words that describe it. `archive`: the npm package."""
+    entries = _read_archive(archive)[f"package/annotations/{language}/annotations.json"]["annotations"]["annotations"]
+    return (
+        {emoji: entry["tts"][0].strip() for emoji, entry in entries.items() if entry.get("tts")},
+        {emoji: [word.strip() for word in entry.get("default", ())] for emoji, entry in entries.items()},
+    )
+
+
+@cache
+def _read_archive(archive: Path) -> dict[str, Any]:
+    with tarfile.open(archive) as files:
+        members = [member for member in files if member.name.endswith("annotations.json")]
+        return {member.name: json.load(files.extractfile(member)) for member in members}  # type: ignore[arg-type]

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from indexers.embedders import class_words
-from indexers.embedders.class_words import CLASSES, Lexicon, Reading, fold_words, load_lexicon, read_words
+from indexers.embedders.class_words import CLASSES, Lexicon, Reading, fold_words, load_lexicon, read_words, suggest
 from indexers.errors import WeightsUnavailable
 
 DOGS, CATS = range(151, 269), range(281, 286)
@@ -52,6 +52,31 @@ def test_of_what_cannot_be_seen_nothing_is_known(text: str) -> None:
     assert not reading.mixture.any()
 
 
+@pytest.mark.parametrize(
+    ("text", "share"),
+    [
+        ("shoes", range(770, 771)),
+        ("puppies", DOGS),
+        ("something to eat", range(923, 970)),
+        ("clothes", range(400, 912)),
+    ],
+)
+def test_words_of_every_day_are_known(text: str, share: range) -> None:
+    assert measure_share(text, share) > 0.2
+
+
+def test_names_of_persons_are_no_words_of_other_languages() -> None:
+    assert read_words("santa claus").known == ()
+
+
+def test_a_word_that_is_misspelt_is_guessed() -> None:
+    assert [suggest(word) for word in ("elephnat", "elephantt", "elepant", "elephent", "zxqv", "猫猫猫猫")] == [
+        *["elephant"] * 4,
+        None,
+        None,
+    ]
+
+
 def test_irregular_plurals_are_known() -> None:
     for plural, singular in (("wolves", "wolf"), ("mice", "mouse"), ("buses", "bus"), ("cherries", "cherry")):
         np.testing.assert_array_equal(read_words(plural).mixture, read_words(singular).mixture)
@@ -87,7 +112,7 @@ def test_a_damaged_file_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_file_is_small_and_says_where_it_comes_from() -> None:
     content = Path(class_words.__file__).with_name(class_words.FILE).read_bytes()
     assert len(content) < 3_000_000
-    for source in (b"WordNet 3.0, Copyright 2006", b"Unicode CLDR 41", b"wordllama", b"timm"):
+    for source in (b"WordNet 3.0, Copyright 2006", b"Unicode CLDR 48", b"wordllama", b"timm"):
         assert source in content.partition(b"\n\n")[0]
 
 
