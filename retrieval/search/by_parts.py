@@ -108,9 +108,7 @@ def find_by_parts(
         rows = snapshot.parts.rows(ranking.ids.tolist())
         items = find_items(of_parts.find_owners(snapshot), ranking.ids)
         parts = [to_record(rows[part_id]) for part_id in ranking.ids.tolist()]
-        return build_hits(
-            view, snapshot, ranking._replace(ids=items), pictures, parts, query.unknown_words
-        )
+        return build_hits(view, snapshot, ranking._replace(ids=items), pictures, parts, query.unknown_words)
 
 
 def _rank(
@@ -125,7 +123,7 @@ def _rank(
     metric, searcher = options.metric or of_parts.space.metric, of_parts.searcher
     vector = query.to_vector(snapshot)
     if is_expanded(query, metric):
-        vector = expand(view, vector)
+        vector = expand(view, snapshot, vector)
     owners = of_parts.find_owners(snapshot)
     count = check_count(options.k) or (20 if options.radius is None else None)
 
