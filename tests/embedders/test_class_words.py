@@ -70,7 +70,7 @@ def test_names_of_persons_are_no_words_of_other_languages() -> None:
 
 
 def test_a_word_that_is_misspelt_is_guessed() -> None:
-    assert [suggest(word) for word in ("elephnat", "elephantt", "elepant", "elephent", "zxqv", "猫猫猫猫")] == [
+    assert [suggest(word) for word in ("elephnat", "elephantt", "elephaant", "elephent", "zxqv", "猫猫猫猫")] == [
         *["elephant"] * 4,
         None,
         None,
