@@ -126,8 +126,8 @@ def search(
         print_json({"hits": [hit.to_dict() for hit in hits], **groups, **facts})
         return
     if hits.unknown_words:
-        words = ", ".join(map(repr, hits.unknown_words))
-        show_message(f"note: the embedder does not know {words}, which counted for nothing in what pictures show")
+        unknown = ", ".join(map(repr, hits.unknown_words))
+        show_message(f"note: the embedder does not know {unknown}, which counted for nothing in what pictures show")
     (show_groups if group else show_hits)(hits)
     if exact and hits.proof:
         say(f"proved: {hits.proof}")
