@@ -32,7 +32,7 @@ _FIRST = (
     sa.select(_words.c.rowid).where(_matches).order_by(_words.c.rowid).limit(sa.bindparam("limit", type_=sa.Integer))
 )
 _COUNT_SOME = sa.select(sa.func.count()).select_from(
-    sa.select(_words.c.rowid).where(_matches).limit(sa.bindparam("most", type_=sa.Integer)).subquery()
+    sa.select(_words.c.rowid).where(_matches).limit(sa.bindparam("limit", type_=sa.Integer)).subquery()
 )
 _LAST = sa.select(sa.func.max(_words.c.rowid))
 MANY = 10_000
@@ -101,8 +101,8 @@ class _Asking:
         half = int(last) // 2
         return self._count(expression, half + 1) > half
 
-    def _count(self, expression: str, most: int) -> int:
-        values = {"expression": f"{self._columns}({expression})", "most": most}
+    def _count(self, expression: str, limit: int) -> int:
+        values = {"expression": f"{self._columns}({expression})", "limit": limit}
         return int(sqlite.fetch_all(self._connection, _COUNT_SOME, **values)[0][0])
 
     def rank(self, expression: str, limit: int) -> list[tuple[int, float]]:
