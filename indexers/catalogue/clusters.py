@@ -95,6 +95,14 @@ class ClusterReader:
             row.id for row in self._all(sa.select(cluster.c.id).where(cluster.c.name == name).order_by(cluster.c.id))
         ]
 
+    def ended_ids(self, space_id: int) -> list[int]:
+        """Return the ids of clusters that have died, if items came back after all that happened since; else none."""
+        here = event.c.space == space_id
+        last = self._all(sa.select(event.c.what).where(here).order_by(event.c.id.desc()).limit(1))
+        if not last or last[0].what != RESTORED:
+            return []
+        return [row[0] for row in self._all(sa.select(event.c.cluster).where(here, event.c.what == "died").distinct())]
+
     def events(self, since: int, space_id: int) -> list[ClusterEventRow]:
         """Return the events after change `since`, in order."""
         newer = event.c.change > min(since, INTEGER_LIMIT - 1)

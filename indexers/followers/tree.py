@@ -272,10 +272,11 @@ class TreeFollower(StoredFollower):
         events: list[ClusterEventRow] = []
         born: list[ClusterRow] = []
         next_id = transaction.clusters.next_id()
+        ended = np.array(transaction.clusters.ended_ids(self.space.id), np.int64)
         for column, level in enumerate(LEVELS):
             touched = find_touched(old.labels[column], labels[column])
             after = labels[column, touched].astype(np.int64)
-            carried = carry_ids(cluster_ids[touched, column], after, next_id, level)
+            carried = carry_ids(cluster_ids[touched, column], after, next_id, level, ended)
             cluster_ids[touched, column], is_touched[touched] = carried.cluster_ids, True
             events += carried.events
             born += [ClusterRow(cluster_id, level, None, False, self.position) for cluster_id in carried.born]

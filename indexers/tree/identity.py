@@ -2,7 +2,7 @@
 
 A new cluster takes the id of the old one with which it shares most items, if that one shares most with it too and they
 share more than half of the smaller of the two. Every other new one is born and every other old one dies, with a note of
-the clusters that it came from or went into.
+the clusters that it came from or went into. Where items come back, a new one may continue a cluster that had ended.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from indexers.arrays import NO_INTS
 from indexers.types import ClusterEventRow, Ids, Level
 
 
@@ -41,12 +42,13 @@ def find_touched(before: NDArray[np.int32], after: NDArray[np.int32]) -> Ids:
     return np.flatnonzero(touched)
 
 
-def carry_ids(before: Ids, after: Ids, next_id: int, level: Level) -> CarriedIds:
+def carry_ids(before: Ids, after: Ids, next_id: int, level: Level, ended: Ids = NO_INTS) -> CarriedIds:
     """Give each new cluster the id of the old one that it continues, or a new id.
 
     before: int64 (n,), the old cluster id of each of n items, 0 where it was in none or not in the collection.
     after: int64 (n,), its new cluster by any positive numbers, 0 where it is in none, -1 where it was removed.
-    next_id: the id of the first cluster that is born.
+    next_id: the id of the first cluster that is born. ended: the ids of clusters that had ended before some of their
+    items came back: a new cluster that holds most of these items, and would be born else, continues one.
 
     The result depends on the sets of items alone, not on the numbers in `after` or the order of clusters.
     """
@@ -60,6 +62,7 @@ def carry_ids(before: Ids, after: Ids, next_id: int, level: Level) -> CarriedIds
     rank[real[np.argsort(first[real])]] = np.arange(1, len(real) + 1)
     new = rank[place]
     old_of = _match_clusters(before, new)
+    old_of |= _revive_clusters(before, new, old_of, ended)
     ids = np.array([0, *(old_of.get(number, 0) for number in range(1, len(real) + 1))], np.int64)
     unmatched = np.flatnonzero(ids[1:] == 0) + 1
     ids[unmatched] = next_id + np.arange(len(unmatched))
@@ -98,6 +101,19 @@ def _match_clusters(before: Ids, after: Ids) -> dict[int, int]:
         for new_id, (old_id, count) in best_new.items()
         if best_old[old_id][0] == new_id and 2 * count > min(sizes_old[old_id], sizes_new[new_id])
     }
+
+
+def _revive_clusters(before: Ids, after: Ids, old_of: dict[int, int], ended: Ids) -> dict[int, int]:
+    """Return new -> old, for those new ones without an old one that hold most of what came back of an ended one."""
+    is_open = np.isin(before, np.setdiff1d(ended, list(old_of.values()))) & ~np.isin(after, list(old_of))
+    old, new, shared = _count_shared(np.where(is_open, before, 0), after)
+    sizes = _count_items(before)
+    revived: dict[int, int] = {}
+    for place in np.lexsort((old, -shared)).tolist():
+        old_id, new_id = int(old[place]), int(new[place])
+        if 2 * shared[place] > sizes[old_id] and new_id not in revived:  # so no other one holds most of it
+            revived[new_id] = old_id
+    return revived
 
 
 def _count_shared(before: Ids, after: Ids) -> tuple[Ids, Ids, Ids]:

@@ -34,6 +34,19 @@ def test_one_that_splits_keeps_its_id_on_the_larger_part_and_says_so() -> None:
     assert describe_events(carried) == [(7, "split", (100,)), (100, "born", (7,))]
 
 
+def test_what_comes_back_revives_the_cluster_that_had_ended() -> None:
+    """9 had gone into 7; four of its items come back, and it is taken out of 7 again."""
+    before = np.repeat([7, 7, 9, 9], [40, 36, 4, 1])
+    after = np.repeat([1, 2, 2, 1], [40, 36, 4, 1])
+    ended = np.array([3, 9])
+    carried = carry_ids(before, after, 100, "fine", ended)
+    assert carried.born == ()
+    assert carried.cluster_ids.tolist() == [7] * 40 + [9] * 40 + [7]
+    assert carry_ids(before, after, 100, "fine").born == (100,)
+    whole = carry_ids(before, np.ones(81, np.int64), 100, "fine", ended)  # no other one is born
+    assert set(whole.cluster_ids.tolist()) == {7}
+
+
 def test_of_two_that_merge_the_larger_one_lives_on() -> None:
     carried = carry((7, 3, 20), (9, 3, 30))
     assert set(carried.cluster_ids.tolist()) == {9}
