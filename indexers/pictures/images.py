@@ -230,7 +230,7 @@ def _open(data: bytes, limits: Limits) -> Image.Image:
     if prefix[4:8] == b"ftyp" and prefix[8:12] in _HEIC_BRANDS and b"avi" not in data[8:64]:
         return _import_heif_opener()(_TimedBytes(data), "")
     for name in FORMATS:
-        factory, accept = _find_opener(name)
+        factory, accept = find_opener(name)
         try:
             if (is_accepted := accept(prefix)) and not isinstance(is_accepted, str):  # a text: Pillow lacks the format
                 if name == "JXL":
@@ -295,7 +295,7 @@ def _iterate_jxl_codestreams(data: bytes) -> Iterator[bytes]:
 
 
 @cache
-def _find_opener(name: str) -> tuple[Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]:
+def find_opener(name: str) -> tuple[Callable[..., ImageFile.ImageFile], Callable[[bytes], bool | str | None]]:
     """Return what opens a format, and what tells it by its first bytes. Plug-ins are imported as they are needed."""
     PngImagePlugin.MAX_TEXT_CHUNK = max(PngImagePlugin.MAX_TEXT_CHUNK, png.MAX_TEXT)
     PngImagePlugin.MAX_TEXT_MEMORY = max(PngImagePlugin.MAX_TEXT_MEMORY, png.MAX_TEXT)

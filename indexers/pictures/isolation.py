@@ -315,13 +315,13 @@ def _wait_for_pipe(pipe: select.poll, deadline: float) -> None:
 
 
 def main() -> None:
-    """Answer requests until the input ends.
-
-    The arguments of the process are the bytes of memory that it may take, and the module path (already in force).
-    """
+    """Answer requests until the input ends. The arguments of the process are the bytes of memory that it may take, and
+    the module path (already in force)."""
     source, target = os.dup(0), os.dup(1)
     os.dup2(os.open(os.devnull, os.O_RDWR), 1)  # a decoder's own prints are no answer
-    images.decode(images.make_thumbnail(Image.new("RGB", (8, 8))))  # loads Pillow's plug-ins at no picture's cost
+    for name in images.FORMATS:  # Pillow's plug-ins are loaded at no picture's cost
+        images.find_opener(name)
+    images.decode(images.make_thumbnail(Image.new("RGB", (8, 8))))
     limit_resources(int(sys.argv[1]))
     threading.Thread(target=end_with_parent, args=(source, os.getppid()), daemon=True).start()
     os.write(target, READY)

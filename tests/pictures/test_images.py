@@ -348,3 +348,8 @@ def test_webp_keeps_small_pictures_as_they_are() -> None:
         assert (image.size, image.format) == ((30, 20), "WEBP")
     with Image.open(io.BytesIO(images.encode_webp(Image.new("RGB", (400, 200), "red"), 160))) as image:
         assert image.size == (160, 80)
+
+
+def test_every_format_has_its_plug_in() -> None:
+    openers = {name: images.find_opener(name)[0] for name in images.FORMATS}
+    assert [name for name, opener in openers.items() if opener is Image.open and name != "JXL"] == []
