@@ -70,6 +70,10 @@ def duplicates(
     as_json: AsJson = False,
 ) -> None:
     """Find duplicates in the collection; show them, export them, or move them to another folder."""
+    if apply and move_to is None:
+        raise typer.BadParameter(
+            "--apply moves files and goes with --move-to; `nearkin decide keep --merge` only merges"
+        )
     with open_collection(collection) as source:
         if undo is not None:
             show_moves(source.undo_moves(undo), as_json, "moved back")

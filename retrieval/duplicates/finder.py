@@ -72,6 +72,13 @@ class StoredPairs(NamedTuple):
         a, b = self.shots.get(pair.a), self.shots.get(pair.b)
         return a is not None and b is not None and pair.kind != EQUAL_PIXELS and look_only_alike(a, b)
 
+    def are_apart(self, a: int, b: int) -> bool:
+        """Return True for two items that cameras have taken, and that only look alike."""
+        first, second = self.shots.get(a), self.shots.get(b)
+        if first is None or second is None or not (first.camera and second.camera):
+            return False
+        return look_only_alike(first, second)
+
 
 class DuplicateFinder:
     """Finds duplicates. The methods are those of `Collection`, which documents them."""
@@ -108,7 +115,8 @@ class DuplicateFinder:
             stored = self._read_pairs(snapshot)
             pairs = [pair for pair in stored.pairs if pair.score >= threshold and not stored.tells_apart(pair)]
             rows = {item_id: row for item_id, row in stored.rows.items() if is_present(row)}
-            proven = build_groups(pairs, rows, snapshot.duplicates.decisions(), rule=rule, prefer=prefer)
+            decisions = snapshot.duplicates.decisions()
+            proven = build_groups(pairs, rows, decisions, rule=rule, prefer=prefer, are_apart=stored.are_apart)
         grouped = {item_id for group in proven for item_id in group.items}
         repeated = group_repeated_files(
             [row for row in stored.repeated if row.id not in grouped and len(list_places(row)) > 1]

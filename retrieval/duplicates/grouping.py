@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from indexers.catalogue.duplicates import Decision, PairRow
@@ -22,8 +22,11 @@ def build_groups(
     *,
     rule: str = "kept",
     prefer: str | None = None,
+    are_apart: Callable[[int, int], bool] = lambda a, b: False,
 ) -> list[DuplicateGroup]:
     """Group verified duplicates, the largest group first.
+
+    are_apart: two items that are in no group together, whatever a third one is a duplicate of, as shots of one burst.
 
     "kept": every member is a verified duplicate of the one to keep, so that no picture is lost to a chain of
     likenesses. "every pair": of each other member, too. "connected": chains count. Two pictures about which a person
@@ -45,6 +48,7 @@ def build_groups(
         if kept in grouped:
             continue
         members = _find_members(kept, rank, links, grouped, rule)
+        members = _leave_out_apart(members, rank, links, are_apart)
         if len(members) > 1:
             grouped |= set(members)
             groups.append(_build_group(members, links, rows, prefer))
@@ -70,6 +74,22 @@ def _find_members(
         front = [item_id for item_id in next_ids if item_id not in reached and item_id not in grouped]
         reached |= set(front)
     return sorted(reached, key=rank.__getitem__)
+
+
+def _leave_out_apart(
+    members: list[int],
+    rank: Mapping[int, int],
+    links: Mapping[int, Mapping[int, PairRow]],
+    are_apart: Callable[[int, int], bool],
+) -> list[int]:
+    """Return the members, best first, less those that are apart from one which is surer to be a duplicate."""
+    kept, *others = members
+    scores = {item_id: pair.score for item_id, pair in links[kept].items()}
+    together = [kept]
+    for item_id in sorted(others, key=lambda item_id: (-scores.get(item_id, 0), rank[item_id])):
+        if not any(member not in links[item_id] and are_apart(item_id, member) for member in together):
+            together.append(item_id)
+    return sorted(together, key=rank.__getitem__)
 
 
 def _build_group(

@@ -53,6 +53,7 @@ def test_copies_are_moved_only_when_told_to_and_come_back(shell: Shell, place: P
     output = shell("duplicates", "--move-to", "t").stdout
     assert output.splitlines()[-1] == "5 to move; nothing was changed, use --apply to move them"
     assert sorted(path.name for path in place.iterdir()) == before
+    assert "goes with --move-to" in shell("duplicates", "--apply", code=2).stderr
     assert shell("duplicates", "--move-to", "t", "--apply").stdout.splitlines()[-1] == "5 moved"
     assert len(list(place.iterdir())) == len(before) - 5
     assert shell("duplicates", "--undo", "t/manifest.jsonl").stdout.splitlines()[-1] == "5 moved back"

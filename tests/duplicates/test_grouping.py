@@ -92,6 +92,17 @@ def test_one_item_in_several_places_is_a_group_of_its_own() -> None:
     assert {group.items for group in found} == {(2,), (4,)}
 
 
+@pytest.mark.parametrize("rule", ["kept", "connected"])
+def test_shots_of_one_burst_are_in_no_group_together_by_way_of_a_third(rule: str) -> None:
+    order = sorted(range(1, 5), key=lambda item_id: rank_to_keep(ROWS[item_id]))
+    kept, other, *shots = order
+    links = [pair(kept, other), pair(kept, shots[0], score=0.8), pair(kept, shots[1], score=0.95)]
+    (group,) = build_groups(links, ROWS, [], rule=rule, are_apart=lambda a, b: {a, b} == set(shots))
+    assert set(group.items) == {kept, other, shots[1]}
+    (group,) = build_groups([*links, pair(*shots)], ROWS, [], rule=rule, are_apart=lambda a, b: {a, b} == set(shots))
+    assert set(group.items) == set(order)  # that their pixels are equal was proved
+
+
 edges = st.sets(st.tuples(st.integers(1, 11), st.integers(1, 11)).filter(lambda one: one[0] < one[1]), max_size=25)
 
 
