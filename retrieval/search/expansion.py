@@ -25,9 +25,10 @@ from retrieval.search.certainty import find_model
 from retrieval.search.query import Query
 from retrieval.spaces.view import View
 
-POOL, SHARPNESS, WEIGHT = 50, 0.6, 2.0
-"""The nearest pictures that may ask, how fast what they count falls, and what they weigh together beside 1 for the
-words; all in standard deviations of scores."""
+POOL, SHARPNESS, WEIGHT = 32, 0.6, 3.0
+"""The nearest pictures that may ask, how fast what they count falls, and what many of them weigh together beside 1 for
+the words, all in standard deviations of scores. The fewer ask, the less they weigh: one photograph among drawings would
+find all photographs."""
 LEAST = 1e-9
 """Scores that spread less are all the same."""
 
@@ -52,7 +53,8 @@ def expand(view: View, snapshot: Snapshot, vector: Vectors) -> Vectors:
     spread_of_seeds = _measure(model, seeds)[1]
     if min(spread, spread_of_seeds) < LEAST:
         return vector
-    return np.asarray((word + WEIGHT * spread / spread_of_seeds * seeds)[None], np.float32)
+    weight = WEIGHT * (1 - float(weights @ weights)) * spread / spread_of_seeds
+    return np.asarray((word + weight * seeds)[None], np.float32)
 
 
 def _measure(model: ChanceModel, direction: Vectors) -> tuple[float, float]:
@@ -62,12 +64,13 @@ def _measure(model: ChanceModel, direction: Vectors) -> tuple[float, float]:
 
 
 def _weigh(model: ChanceModel, rows: Vectors, scores: Vectors) -> Vectors:
-    """Return what each of the rows (n, d) counts, float32 (n,), by how far its score (n,) stands out among pictures and
-    among the words of the model."""
+    """Return what each of the rows (n, d) counts, float32 (n,) of sum 1, by how far its score (n,) stands out among
+    pictures and among the words of the model."""
     centres, spreads = model.spreads_of_words
     others = (rows @ model.words.T - centres) / np.maximum(spreads, LEAST)  # type: ignore[union-attr]
     values = scores + (scores - others.mean(axis=1)) / np.maximum(others.std(axis=1), LEAST)
-    return np.asarray(np.exp((values - values.max()) / SHARPNESS), np.float32)
+    shares = np.exp((values - values.max()) / SHARPNESS)
+    return np.asarray(shares / shares.sum(), np.float32)
 
 
 def score_words(view: View, vector: Vectors, ids: Ids) -> Vectors:
