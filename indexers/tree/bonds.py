@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from indexers.arrays import NO_INTS, Ints, sort_unique
+from indexers.types import LEVELS
+
+MEDIUM = LEVELS.index("medium")
 
 
 class Bonds:
@@ -24,7 +27,12 @@ class Bonds:
         self._said = 0
 
     def bind(self, places: Ints) -> None:
-        """Bind items to each other, and to what each is bound to."""
+        """Bind items to each other, and to what each is bound to.
+
+        They leave a bond to what belongs apart from one of them: what was said later holds.
+        """
+        torn = self.number[self.find_partners(places, MEDIUM)]
+        self.number[places[np.isin(self.number[places], torn)]] = 0
         self._made += 1
         self.number[self.follow(places)] = self._made
 

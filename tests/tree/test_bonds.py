@@ -41,6 +41,16 @@ def test_groups_cut_the_bonds_between_them_where_clusters_differ() -> None:
     assert sorted(bonds.follow(places(3)).tolist()) == [2, 3]
 
 
+def test_who_is_bound_anew_leaves_a_bond_to_what_belongs_apart() -> None:
+    bonds = Bonds(6)
+    bonds.bind(places(0, 1, 2))
+    bonds.part([places(0), places(5)], 0, np.zeros(6, np.int64))
+    bonds.part([places(3), places(1)], 0, np.zeros(6, np.int64))
+    bonds.bind(places(3, 2))  # 2 is bound to 1, which belongs apart from 3
+    assert sorted(bonds.follow(places(3)).tolist()) == [2, 3]
+    assert sorted(bonds.follow(places(0)).tolist()) == [0, 1]
+
+
 def test_bound_items_go_with_one_group() -> None:
     bonds = Bonds(8)
     bonds.bind(places(0, 1, 2))  # 0 is named
