@@ -36,7 +36,9 @@ class ClusterNamer:
         """Return names of the clusters that were born, by cluster id; none for a cluster without telling words."""
         clusters = _Siblings(born, members, levels)
         rows, common = _read_rows(snapshot, clusters), _read_common_words(snapshot, members.item_ids)
-        texts = {cluster_id: [list_telling_words(row, common) for row in items] for cluster_id, items in rows.items()}
+        read = {row.id: row for items in rows.values() for row in items}  # most are in a cluster of each level
+        said = {item_id: list_telling_words(row, common) for item_id, row in read.items()}
+        texts = {cluster_id: [said[row.id] for row in items] for cluster_id, items in rows.items()}
         names = naming.name_by_words(texts, clusters.parents)
         names |= _name_by_occasion(clusters, rows, names)
         vocabulary = self._load_words()

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Any
 
 from indexers.catalogue.metadata import OPAQUE_KEY
@@ -63,6 +64,7 @@ def _split(texts: Iterable[str]) -> Iterator[str]:
     return (word for text in texts for word in split_words(text))
 
 
+@lru_cache(2**12)
 def _fold_key(key: str) -> str:
     """Return a key's last part, without signs and case: `EXIF:Camera Make` is `cameramake`."""
     return "".join(filter(str.isalnum, re.split(r"[:./]", key)[-1])).lower()

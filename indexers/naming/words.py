@@ -76,6 +76,7 @@ def extract_file_words(uri: str, folders: int = 2) -> list[str]:
     return [word for word in dict.fromkeys(split_words(split_humps(" ".join(names)))) if word not in _NOISE]
 
 
+@lru_cache(2**12)
 def _is_usual_folder(name: str) -> bool:
     """Return True for a folder that a camera made, or whose name has usual words alone: `Camera Uploads`."""
     return bool(_FOLDER.fullmatch(name.upper())) or all(word in _FOLDERS for word in split_words(split_humps(name)))
