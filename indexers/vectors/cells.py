@@ -24,7 +24,7 @@ long as reading the codes in them."""
 PROBES, NEIGHBOURS, COVERED = 64, 10, 0.999
 """How far cells reach from their centres towards a query is told by the nearest neighbours of so many vectors, and of
 as many sums of two, which lie between clusters: so that this share of the neighbours is found."""
-FIRST_COVERED, LEAST_PROBED = 0.85, 8
+FIRST_COVERED, LEAST_PROBED = 0.85, 16
 """A search looks at first into as many cells as this share of stored vectors needs as queries, and into so many at
 least: to look into a cell more costs .5 us, to search again 50."""
 SAMPLE_PER_CELL = 64

@@ -223,6 +223,17 @@ def test_500_damaged_files_end_no_process(tmp_path: Path) -> None:
     assert run.stdout == "500 5\n", run.stderr
 
 
+@pytest.mark.parametrize("metric", ["cosine", "ip", "l2"])
+def test_of_more_equal_vectors_than_candidates_the_first_are_found(metric: Metric) -> None:
+    random = np.random.default_rng(5)
+    vectors = np.repeat(random.standard_normal((3, 768)), [3000, 1500, 700], axis=0).astype(np.float32)
+    vectors[-300:] = random.standard_normal((300, 768))
+    _, index = make_bound(vectors, metric)
+    for k in (1, 10, 300):
+        assert index.search(vectors[0], k).ids.tolist() == [list(range(k))]
+        assert index.search(vectors[3000], k).ids.tolist() == [list(range(3000, 3000 + k))]
+
+
 def test_a_full_disk_is_an_error_of_ours(tmp_path: Path) -> None:
     full = Path("/dev/full")
     if not full.exists():
