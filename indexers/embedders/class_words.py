@@ -56,7 +56,7 @@ class Reading:
     """What is known about a text.
 
     mixture: the share of each class, float32 (1000,); zeros if nothing is known. known, unknown: its words, in order,
-    without articles, prepositions and the like.
+    without articles, prepositions and the like; those that are unknown as they are written in the text.
     """
 
     mixture: Vectors
@@ -77,8 +77,9 @@ def read_words(text: str) -> Reading:
             known[words] = mixture
     if known.keys() - {*PICTURE_WORDS}:
         known = {words: mixture for words, mixture in known.items() if words not in PICTURE_WORDS}
+    spelled = {folded: word for word in reversed(text[:MAX_LETTERS].split()) for folded in fold_words(word).split()}
     mixture = np.mean([*known.values()], axis=0) if known else np.zeros(CLASSES, np.float32)
-    return Reading(mixture, tuple(known), tuple(words for words in unknown if words not in PICTURE_WORDS))
+    return Reading(mixture, tuple(known), tuple(spelled[word] for word in unknown if word not in PICTURE_WORDS))
 
 
 def fold_words(text: str) -> str:

@@ -61,10 +61,11 @@ def is_picture(word: str) -> bool:
     """Return True for a file that exists, an address, and what is written like a file."""
     from indexers.pictures.addresses import is_remote
     from indexers.pictures.scan import PICTURE_SUFFIXES, to_path
+    from indexers.words.splitting import split_text
 
     if is_remote(word) or os.path.isfile(os.path.expanduser(to_path(word))):
         return True
-    is_path = "/" in word or os.sep in word or not any(letter.isalnum() for letter in word)
+    is_path = "/" in word or os.sep in word or not any(True for _ in split_text(word))
     return is_path or os.path.splitext(word)[1].lower() in PICTURE_SUFFIXES
 
 

@@ -14,7 +14,7 @@ from tests.support.photographs import load_photograph
 from tests.support.shell import Shell
 
 
-@pytest.mark.parametrize("word", ["birds", "red car", "7", "St. Peter", "a.b", "\u732b", "x=1"])
+@pytest.mark.parametrize("word", ["birds", "red car", "7", "St. Peter", "a.b", "\u732b", "\U0001f436", "x=1"])
 def test_words_are_no_pictures(word: str) -> None:
     assert not is_picture(word)
 

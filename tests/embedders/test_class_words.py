@@ -36,6 +36,14 @@ def test_several_words_count_alike_and_the_rest_is_named() -> None:
     assert reading.mixture.sum() == pytest.approx(1)
 
 
+def test_unknown_words_are_told_as_they_are_written() -> None:
+    assert read_words("Zxqv-dog \u05e9\u05dc\u05d5\u05dd Vqxz").unknown == (
+        "Zxqv-dog",
+        "\u05e9\u05dc\u05d5\u05dd",
+        "Vqxz",
+    )
+
+
 def test_a_word_alone_is_no_function_word_of_another_language() -> None:
     assert read_words("bag").known == ("bag",)
 
