@@ -55,6 +55,8 @@ class Bonds:
         self._apart = np.concatenate([self._apart, [places, said[0], number, said[1]]], axis=1)
         self._said += 1
         torn = self._find_torn(places, number)
+        if not len(torn):
+            return
         bound = np.flatnonzero(np.isin(self.number, torn))
         pairs = np.stack([self.number[bound], labels[bound]])
         self.number[bound] = self._made + 1 + np.unique(pairs, axis=1, return_inverse=True)[1].ravel()

@@ -116,12 +116,14 @@ class _Replay:
         Into none, nor into one within one, that holds what belongs apart from them, nor into one that is too small.
         """
         places = self._bonds.follow(places)
-        shunned = [np.flatnonzero(np.bincount(self.labels[column]) < MIN_CLUSTER_SIZE)]
+        labels = self.labels[column]
+        held = sort_unique(labels[places])
+        shunned = [held[[np.count_nonzero(labels == label) < MIN_CLUSTER_SIZE for label in held.tolist()]]]
         for coarser in range(column + 1):
             upper = self.labels[coarser]
             partners = sort_unique(upper[self._bonds.find_partners(places, coarser)])
             if len(partners):
-                shunned.append(self.labels[column][np.isin(upper, partners[partners > 0])])
+                shunned.append(labels[np.isin(upper, partners[partners > 0])])
         self._move(column, places, self._find_home(column, places, np.concatenate(shunned)) or self._make_label())
 
     def _unite(self, level: int, groups: Sequence[Ints], named: Sequence[int]) -> None:
