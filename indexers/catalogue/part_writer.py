@@ -9,11 +9,12 @@ import sqlalchemy as sa
 
 from indexers.arrays import split_chunks
 from indexers.catalogue import dialects
-from indexers.catalogue.parts import Finding
+from indexers.catalogue.parts import Finding, PartRow
 from indexers.catalogue.schema import finding, item, part, part_vector, space, trash_part_vector
 from indexers.catalogue.space_writer import SpaceWriter
 from indexers.finders.base import FoundPart
 from indexers.finders.masks import encode_mask
+from indexers.finders.places import match_places
 from indexers.types import Json, Space
 
 
@@ -34,26 +35,33 @@ class PartWriter(SpaceWriter):
 
     def put_findings(self, kind: str, findings: Sequence[Finding], space_id: int) -> None:
         """Write what was found in the pictures of items, in place of earlier parts of that kind, with the vectors in a
-        space of parts. Items that were removed or replaced since they were looked at are passed over."""
+        space of parts. Items that were removed or replaced since they were looked at are passed over.
+
+        A part that lies where an earlier one did keeps its id, and with it its clusters.
+        """
         hashes: dict[int, bytes | None] = {}
         for chunk in split_chunks([row.item_id for row in findings]):
             hashes |= {
                 row.id: row.hash for row in self._all(sa.select(item.c.id, item.c.hash).where(item.c.id.in_(chunk)))
             }
         rows = [row for row in findings if row.item_id in hashes and hashes[row.item_id] == row.content]
+        before: dict[int, list[PartRow]] = {}
+        for known in self.parts.of_items([row.item_id for row in rows], kind):
+            before.setdefault(known.item_id, []).append(known)
         self.drop_parts([row.item_id for row in rows], kind)
         columns = ("finder", "version", "content", "problem")
         self._insert_rows(
             finding,
             [{"item": row.item_id, "kind": kind, **{name: getattr(row, name) for name in columns}} for row in rows],
         )
-        count = sum(len(row.parts) for row in rows)
+        kept = [_continue_ids(before.get(row.item_id, []), row.parts) for row in rows]
+        count = sum(part_id is None for part_ids in kept for part_id in part_ids)
         ids = iter(dialects.find(self._connection).reserve_ids(self._connection, "item", count))
         parts: list[Json] = []
         vectors: dict[int, Any] = {}
-        for row in rows:
+        for row, part_ids in zip(rows, kept, strict=True):
             for number, found in enumerate(row.parts):
-                part_id = next(ids)
+                part_id = part_ids[number] or next(ids)
                 parts.append({"id": part_id, "item": row.item_id, "kind": kind, **_to_columns(found)})
                 if row.vectors is not None:
                     vectors[part_id] = row.vectors[number]
@@ -97,6 +105,11 @@ class PartWriter(SpaceWriter):
             for space_id, part_id, _ in self._all(vectors):
                 self._log_change(part_id, space_id, "vector set")
             self._do(sa.insert(part_vector).from_select(["space", "part", "data"], vectors))
+
+
+def _continue_ids(before: Sequence[PartRow], parts: Sequence[FoundPart]) -> list[int | None]:
+    """Return for each part the id of the earlier one that it continues; None for a new one."""
+    return [before[number].id if number >= 0 else None for number in match_places(before, parts)]
 
 
 def _to_columns(found: FoundPart) -> Json:

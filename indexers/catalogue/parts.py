@@ -21,6 +21,8 @@ COLUMNS = (
     *("start_seconds", "end_seconds", "score", "text"),
 )
 FINDING_COLUMNS = ("item", "kind", "finder", "version", "content", "problem")
+_RANK = sa.func.coalesce(part.c.score, 0.0).desc()
+_ORDER = (part.c.item, part.c.kind, _RANK, sa.func.coalesce(part.c.page, 0), part.c.start_seconds, part.c.id)
 MAX_TEXT = 1_000_000
 """Characters of an item's parts that are looked through for words."""
 NUMBERS = ("x", "y", "width", "height", "page", "start_seconds", "end_seconds", "score")
@@ -76,7 +78,7 @@ class PartReader:
     def _select(self, column: sa.Column[int], ids: Iterable[int], kind: str | None = None) -> list[PartRow]:
         is_finding = sa.and_(finding.c.item == part.c.item, finding.c.kind == part.c.kind)
         columns = [*(part.c[name] for name in COLUMNS), finding.c.finder, finding.c.version]
-        query = sa.select(*columns).select_from(part.outerjoin(finding, is_finding)).order_by(part.c.id)
+        query = sa.select(*columns).select_from(part.outerjoin(finding, is_finding)).order_by(*_ORDER)
         if kind is not None:
             query = query.where(part.c.kind == kind)
         chunks = split_chunks([int(id_) for id_ in ids])
@@ -87,7 +89,8 @@ class PartReader:
         return {row.id: row for row in self._select(part.c.id, part_ids)}
 
     def of_items(self, item_ids: Iterable[int], kind: str | None = None) -> list[PartRow]:
-        """Return the parts of these items, by id; kind: only those of that kind."""
+        """Return the parts of these items, by item and kind, the surest first, pages and frames in order; kind: only
+        those of that kind."""
         return self._select(part.c.item, item_ids, kind)
 
     def find_owners(self, part_ids: Sequence[int]) -> tuple[Ids, Ids]:
@@ -120,7 +123,7 @@ class PartReader:
     def texts(self, item_ids: Sequence[int]) -> dict[int, str]:
         """Return by id what the parts of these items say, of those that say anything."""
         by_item: dict[int, list[str]] = {}
-        query = sa.select(part.c.item, part.c.text).where(part.c.text.is_not(None)).order_by(part.c.id)
+        query = sa.select(part.c.item, part.c.text).where(part.c.text.is_not(None)).order_by(*_ORDER)
         for chunk in split_chunks(item_ids):
             for item_id, text in self._all(query.where(part.c.item.in_(chunk))):
                 by_item.setdefault(item_id, []).append(text)

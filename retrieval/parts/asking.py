@@ -77,7 +77,8 @@ class PartAsker:
         with self._catalogue.snapshot() as snapshot:
             rows = snapshot.parts.of_items([item_id], of_parts.space.parts)
             ids, vectors = snapshot.vectors(of_parts.space.id, [row.id for row in rows])
-        return vectors[0] if len(ids) else None
+        by_id = dict(zip(ids.tolist(), vectors, strict=True))
+        return next((by_id[row.id] for row in rows if row.id in by_id), None)
 
     def _find_finder(self, kind: str) -> Finder | None:
         """Return a finder of that kind that has looked for the parts; None if it is not installed here."""

@@ -34,5 +34,23 @@ def test_one_kind_replaces_its_own_parts_only(catalogue: Catalogue) -> None:
         writing.put_findings("subject", [row], space.id)
         writing.put_findings("subject", [row], space.id)
     with catalogue.snapshot() as snapshot:
-        assert [row.kind for row in snapshot.parts.of_items([item_id])] == ["tiles", "tiles", "subject"]
+        assert [row.kind for row in snapshot.parts.of_items([item_id])] == ["subject", "tiles", "tiles"]
         assert len(snapshot.parts.of_items([item_id], "subject")) == 1
+
+
+def test_parts_that_are_found_again_keep_their_ids(catalogue: Catalogue) -> None:
+    item_id = put(catalogue, b"a" * 20)
+    space = find(catalogue, item_id, b"a" * 20)
+    with catalogue.snapshot() as snapshot:
+        before = snapshot.parts.of_items([item_id])
+    with catalogue.transaction() as writing:
+        vectors = np.full((3, 2), 2, np.float32)
+        parts = (PARTS[0]._replace(box=(900, 900, 5, 5)), PARTS[1], PARTS[0])
+        writing.put_findings("tiles", [Finding(item_id, b"a" * 20, "tiles", "2", parts, vectors)], space.id)
+    with catalogue.snapshot() as snapshot:
+        after = {row.id: row.box for row in snapshot.parts.of_items([item_id])}
+        new = max(after)
+        assert after == {**{row.id: row.box for row in before}, new: (900, 900, 5, 5)}
+        assert new > max(row.id for row in before)
+        ids, stored = snapshot.vectors(space.id, list(after))
+        assert (ids.tolist(), stored.min()) == (sorted(after), 2)
