@@ -279,7 +279,7 @@ ARGUMENTS: dict[str, Check | None] = {
     **dict.fromkeys(("folder", "manifest", "path"), path),
     **dict.fromkeys(FLAGS, flag),
     **dict.fromkeys(UNCHECKED),
-    **dict.fromkeys(("kind", "level", "loose", "method", "model", "name", "query", "reason", "rule"), text),
+    **dict.fromkeys(("kind", "level", "loose", "method", "model", "name", "of", "query", "reason", "rule"), text),
     **dict.fromkeys(("source", "space", "state", "text", "value"), text),
     "count": whole("the number of clusters,"),
     "cursor": identifier("the last id of the page before"),

@@ -45,6 +45,7 @@ from retrieval.items.sources import Picture
 from retrieval.items.trash import Trash
 from retrieval.maps.mapper import Mapper
 from retrieval.parts.finder import PartFinder, list_finders
+from retrieval.parts.pictures import PartPictures
 from retrieval.proposals.book import ProposalBook
 from retrieval.records.clusters import (
     Cluster,
@@ -95,6 +96,7 @@ class Parts:
         self.process, self.catalogue = os.getpid(), catalogue
         self.spaces = spaces = Spaces(catalogue, config, embedder)
         self.pictures = PictureLoader(catalogue, spaces)
+        self.part_pictures = PartPictures(catalogue, self.pictures)
         self.trash = Trash(catalogue, spaces, config.trash_days)
         self.items, self.adder = Items(catalogue, spaces, self.trash), Adder(catalogue, spaces)
         self.browser = ClusterBrowser(catalogue, spaces, self.pictures)
@@ -796,7 +798,13 @@ class Collection:
     # ---- clusters
 
     def clusters(
-        self, level: str = "medium", *, loose: str = "apart", since: int | None = None, hidden: bool = False
+        self,
+        level: str = "medium",
+        *,
+        loose: str = "apart",
+        since: int | None = None,
+        hidden: bool = False,
+        of: str | None = None,
     ) -> Clusters:
         """Return the clusters of a level, the largest first.
 
@@ -806,43 +814,56 @@ class Collection:
             out, "nearest" puts each of them into the nearest cluster.
         since: a change number; items that were added after it count as `new` (default: the items of the last update).
         hidden: also return those that were hidden (`hide`).
+        of: the kind of parts that were found (`find_parts`), such as "regions": clusters of these in place of pictures.
+            They keep ids and names in the same way; their members are ids of parts, `items()` are the pictures that
+            hold them, `parts()` the parts with their boxes.
 
         `add` and `catch_up` bring clusters up to date. While another process writes they may be behind: `as_of` is the
         change number that they have reached. Raises BadQuery.
         """
-        return self._browser.list_clusters(level, loose, since, hidden)
+        return self._browser.list_clusters(level, loose, since, hidden, of)
 
     def cluster(self, cluster: int | str, *, since: int | None = None) -> Cluster:
-        """Return one cluster by its id, or by a name that no other cluster has.
+        """Return one cluster, of pictures or of parts, by its id, or by a name that no other cluster has.
 
         Raises ClusterNotFound, whose message names the clusters that replaced it; BadQuery if several clusters have the
         name.
         """
         return self._browser.read_cluster(cluster, since)
 
-    def loose(self, level: str = "medium", *, page: int = 1) -> tuple[Loose, ...]:
-        """Return the items that are in no cluster of a level, a hundred a page, each with the cluster nearest to it."""
-        return self._browser.list_loose(level, page)
+    def loose(self, level: str = "medium", *, page: int = 1, of: str | None = None) -> tuple[Loose, ...]:
+        """Return the items that are in no cluster of a level, a hundred a page, each with the cluster nearest to it.
 
-    def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
+        of: the parts of a kind that are in none, each with its item, as for `clusters`. Raises BadQuery.
+        """
+        return self._browser.list_loose(level, page, of)
+
+    def cut(self, count: int | None = None, threshold: float | None = None, *, of: str | None = None) -> Clusters:
         """Cut the cluster tree into `count` clusters, or at the similarity `threshold`.
 
         Few clusters are those of medium joined, many those taken apart. Clusters of fewer than five items are loose; if
-        there are not `count` others, `note` tells. Raises BadQuery.
+        there are not `count` others, `note` tells. of: cut the tree of parts of a kind, as for `clusters`. Raises
+        BadQuery.
         """
-        return self._browser.cut(count, threshold)
+        return self._browser.cut(count, threshold, of)
 
     def partitions(self) -> tuple[Partition, ...]:
         """Return the partitions of mini-batch k-means, the largest first; every item is in exactly one."""
         return self._browser.list_partitions()
 
-    def cluster_events(self, since: int = 0) -> tuple[ClusterEvent, ...]:
-        """Return what happened to clusters after a change number, such as a report's `change`; oldest first."""
-        return self._browser.list_events(since)
+    def cluster_events(self, since: int = 0, *, of: str | None = None) -> tuple[ClusterEvent, ...]:
+        """Return what happened to clusters after a change number, such as a report's `change`; oldest first.
 
-    def outliers(self, n: int = 20) -> tuple[Outlier, ...]:
-        """Return the n items that are least similar to all others, each with the reason; the least similar first."""
-        return self._browser.list_outliers(n)
+        of: to clusters of parts of a kind, as for `clusters`. Raises BadQuery.
+        """
+        return self._browser.list_events(since, of)
+
+    def outliers(self, n: int = 20, *, of: str | None = None) -> tuple[Outlier, ...]:
+        """Return the n items that are least similar to all others, each with the reason; the least similar first.
+
+        of: the parts of a kind that are, each with its item, as for `clusters`. Raises BadQuery.
+        """
+        return self._browser.list_outliers(n, of)
 
     # ---- the graph of neighbours
 
@@ -1021,7 +1042,8 @@ class Collection:
         return self._browser.rename(cluster, name)
 
     def recluster(self) -> Clusters:
-        """Build the graph and the tree again, and choose the levels again. Clusters that remain keep their ids."""
+        """Build graph and tree again, of pictures and of parts, and choose the levels again. Clusters that remain keep
+        their ids."""
         self._browser.recluster()
         return self.clusters()
 
@@ -1032,7 +1054,8 @@ class Collection:
 
         Like every correction, it outlives new pictures, `recluster` and a change of the model; pictures that come later
         go where the corrected clusters say. Of two that contradict each other the later one holds, and `corrections`
-        tells what of the other does not. Raises ClusterNotFound, UsageError.
+        tells what of the other does not. Clusters of parts are corrected as well, by the ids of parts in place of those
+        of items. Raises ClusterNotFound, UsageError.
         """
         return self._parts.corrector.merge(a, b)
 

@@ -83,6 +83,15 @@ class ClusterReader:
         query = sa.select(member.c.item, member.c[level]).where(member.c.space == space_id)
         return read_pairs(self._connection, query, member.c[level], cluster_ids)
 
+    def find_spaces(self, cluster_id: int) -> set[int]:
+        """Return the spaces that a cluster of the tree is in, or of one that has ended, was in."""
+        row = self.rows([cluster_id]).get(cluster_id)
+        if row is None or row.level not in LEVELS:
+            return set()
+        spaces = sa.select(member.c.space).where(member.c[row.level] == cluster_id).distinct()
+        events = sa.select(event.c.space).where(event.c.cluster == cluster_id).distinct()
+        return {found.space for found in self._all(spaces)} or {found.space for found in self._all(events)}
+
     def last_event_id(self) -> int:
         """Return the id of the newest event of any cluster; 0 if there is none."""
         return int(self._all(sa.select(sa.func.max(event.c.id)))[0][0] or 0)

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from indexers.arrays import split_chunks
 from indexers.catalogue import dialects
 from indexers.catalogue.clusters import RESTORED, ClusterWriter
-from indexers.catalogue.schema import correction, decision, item, member
+from indexers.catalogue.schema import correction, decision, item, member, part
 from indexers.types import CORRECTION, CORRECTION_KINDS, LEVELS, ClusterEventRow, CorrectionKind, CorrectionRow, Level
 
 CUT = 2 << 40
@@ -31,6 +31,22 @@ class CorrectionReader:
         """Return a number that grows whenever a correction is made or undone."""
         query = sa.select(sa.func.count() + sa.func.count(decision.c.undone)).select_from(correction.join(decision))
         return CUT + int(self._connection.execute(query).scalar_one())
+
+    def find_kind(self, groups: Sequence[Sequence[int]]) -> str | None:
+        """Return the kind of the parts that a correction is about; None: it is about items, or its parts are gone."""
+        ids = [member_id for group in groups for member_id in group]
+        for chunk in split_chunks(ids):
+            query = sa.select(part.c.kind).where(part.c.id.in_(chunk)).limit(1)
+            kind = self._connection.execute(query).scalar()
+            if kind is not None:
+                return str(kind)
+        return None
+
+    def groups(self, decision_id: int) -> list[list[int]]:
+        """Return the groups of a correction, undone or not; none of another decision."""
+        query = sa.select(correction.c.groups).where(correction.c.decision == decision_id)
+        found = self._connection.execute(query).scalar()
+        return found if isinstance(found, list) and all(map(_is_ids, found)) else []
 
     def rows(self) -> list[CorrectionRow]:
         """Return the corrections that hold, in the order in which they were made."""
@@ -116,10 +132,12 @@ class CorrectionWriter(CorrectionReader):
                 )
 
     def _log_first(self, groups: Sequence[Sequence[int]]) -> None:
+        """Log that the first item has changed, or the item that holds the first part."""
         for chunk in split_chunks([item_id for group in groups for item_id in group]):
-            present = self._connection.execute(sa.select(item.c.id).where(item.c.id.in_(chunk)).limit(1)).scalar()
-            if present is not None:
-                return self._log_item(present)
+            for column, is_named in ((item.c.id, item.c.id.in_(chunk)), (part.c.item, part.c.id.in_(chunk))):
+                present = self._connection.execute(sa.select(column).where(is_named).limit(1)).scalar()
+                if present is not None:
+                    return self._log_item(present)
 
 
 def _is_sound(kind: object, level: object, groups: object, clusters: object) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -25,20 +26,25 @@ LoadWords = Callable[[], tuple[Sequence[str], Vectors] | None]
 
 
 class ClusterNamer:
-    """Names new clusters of one space when it is called."""
+    """Names new clusters of one space when it is called.
 
-    def __init__(self, load_words: LoadWords, load_vectors: Callable[[], Exact]) -> None:
-        self._load_words, self._load_vectors = load_words, load_vectors
+    of_parts: members are parts; what is said of them is their own text, else that of the items that they are in.
+    """
+
+    def __init__(self, load_words: LoadWords, load_vectors: Callable[[], Exact], of_parts: bool = False) -> None:
+        self._load_words, self._load_vectors, self._of_parts = load_words, load_vectors, of_parts
 
     def __call__(
         self, snapshot: Snapshot, born: Sequence[ClusterRow], members: ItemClusters, levels: Sequence[Level] = LEVELS
     ) -> dict[int, str]:
         """Return names of the clusters that were born, by cluster id; none for a cluster without telling words."""
         clusters = _Siblings(born, members, levels)
-        rows, common = _read_rows(snapshot, clusters), _read_common_words(snapshot, members.item_ids)
-        read = {row.id: row for items in rows.values() for row in items}  # most are in a cluster of each level
-        said = {item_id: list_telling_words(row, common) for item_id, row in read.items()}
-        texts = {cluster_id: [said[row.id] for row in items] for cluster_id, items in rows.items()}
+        rows = _read_rows(snapshot, clusters, self._of_parts)
+        common = _read_common_words(snapshot, members.item_ids, self._of_parts)
+        # most are in a cluster of each level, and several parts with texts of their own in one item
+        read = {(row.id, row.text): row for items in rows.values() for row in items}
+        said = {key: list_telling_words(row, common) for key, row in read.items()}
+        texts = {cluster_id: [said[row.id, row.text] for row in items] for cluster_id, items in rows.items()}
         names = naming.name_by_words(texts, clusters.parents)
         names |= _name_by_occasion(clusters, rows, names)
         vocabulary = self._load_words()
@@ -90,11 +96,13 @@ class _Siblings:
         return mean
 
 
-def _read_rows(snapshot: Snapshot, clusters: _Siblings) -> dict[int, list[ItemRow]]:
-    """Return some members of each cluster."""
+def _read_rows(snapshot: Snapshot, clusters: _Siblings, of_parts: bool) -> dict[int, list[ItemRow]]:
+    """Return some members of each cluster; of parts the items that hold them, each once."""
     count = min(max(TOTAL_READ // max(len(clusters.members), 1), MIN_READ), MAX_READ)
     samples = {cluster_id: _sample(item_ids, count).tolist() for cluster_id, item_ids in clusters.members.items()}
     sampled_ids = sorted({item_id for item_ids in samples.values() for item_id in item_ids})
+    if of_parts:
+        return _read_holders(snapshot, samples, sampled_ids)
     rows = {row.id: row for row in snapshot.items(sampled_ids)}
     return {
         cluster_id: [rows[item_id] for item_id in item_ids if item_id in rows]
@@ -102,9 +110,26 @@ def _read_rows(snapshot: Snapshot, clusters: _Siblings) -> dict[int, list[ItemRo
     }
 
 
-def _read_common_words(snapshot: Snapshot, item_ids: Ids) -> frozenset[str]:
+def _read_holders(
+    snapshot: Snapshot, samples: Mapping[int, Sequence[int]], part_ids: Sequence[int]
+) -> dict[int, list[ItemRow]]:
+    """Return the items that hold the parts of each sample, with a part's own text in place of its item's."""
+    parts = snapshot.parts.rows(part_ids)
+    items = {row.id: row for row in snapshot.items(sorted({part.item_id for part in parts.values()}))}
+    holders: dict[int, list[ItemRow]] = {}
+    for cluster_id, sample in samples.items():
+        said = dict.fromkeys((parts[part_id].item_id, parts[part_id].text) for part_id in sample if part_id in parts)
+        rows = [(items[item_id], text) for item_id, text in said if item_id in items]
+        holders[cluster_id] = [replace(row, text=text) if text else row for row, text in rows]
+    return holders
+
+
+def _read_common_words(snapshot: Snapshot, member_ids: Ids, of_parts: bool) -> frozenset[str]:
     """Return the words that the paths of most of the collection have."""
-    return find_common_words(row.uri for row in snapshot.hits(_sample(item_ids, COLLECTION_READ).tolist()).values())
+    ids = _sample(member_ids, COLLECTION_READ).tolist()
+    if of_parts:
+        ids = np.unique(snapshot.parts.find_owners(ids)[1]).tolist()
+    return find_common_words(row.uri for row in snapshot.hits(ids).values())
 
 
 def _name_by_occasion(

@@ -39,7 +39,7 @@ def extract(data: bytes, sampling: Sampling) -> Iterator[Still]:
     """Yield the pages with their text; one that is damaged is left out."""
     with _LOCK, _open(data) as document:
         count = min(len(document), MAX_PAGES)
-    for number in range(count):
+    for number in [number for number in range(count) if sampling.only in (None, number + 1)]:
         with _LOCK, _open(data) as document:  # pages are rendered by turns with other files
             try:
                 page = _load_page(document, number)

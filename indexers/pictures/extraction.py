@@ -21,8 +21,8 @@ from indexers.pictures import isolation, media
 from indexers.pictures.isolation import ANSWER_HEADER, MAX_TEXT, PICTURE, READY, UNREADABLE, Worker
 from indexers.pictures.stills import Sampling, Still
 
-HEADER = struct.Struct("<QIdd")
-"""Precedes a file's bytes: their count, the edge and the rate of what is taken, seconds."""
+HEADER = struct.Struct("<QIddd")
+"""Precedes a file's bytes: their count, the edge and the rate of what is taken, the only place or -1, seconds."""
 END = 3
 MORE_TIME = 20
 """A file may take so many times as long as one picture."""
@@ -37,7 +37,9 @@ class StillWorker(Worker):
     def extract(self, data: bytes, sampling: Sampling, seconds: float) -> Iterator[Still]:
         """Yield what a file holds. Raises UnreadablePicture, TimeoutError, OSError, EOFError, ValueError, TypeError."""
         last = time.monotonic() + MORE_TIME * seconds
-        self._write([HEADER.pack(len(data), *sampling, seconds), data], time.monotonic() + seconds)
+        only = -1.0 if sampling.only is None else sampling.only
+        header = HEADER.pack(len(data), sampling.edge, sampling.rate, only, seconds)
+        self._write([header, data], time.monotonic() + seconds)
         while True:
             deadline = min(time.monotonic() + seconds, last)
             kind, length, width, height = ANSWER_HEADER.unpack(self._read(ANSWER_HEADER.size, deadline))
@@ -91,12 +93,12 @@ def main() -> None:
     threading.Thread(target=isolation.end_with_parent, args=(source, os.getppid()), daemon=True).start()
     os.write(target, READY)
     with suppress(EOFError, BrokenPipeError, KeyboardInterrupt):
-        length, edge, rate, seconds = HEADER.unpack(isolation.read_exactly(source, HEADER.size))
+        length, edge, rate, only, seconds = HEADER.unpack(isolation.read_exactly(source, HEADER.size))
         isolation.allow_seconds(MORE_TIME * seconds)
         data = isolation.read_exactly(source, length)
         kind, reason = END, ""
         try:
-            for still in media.extract(data, Sampling(edge, rate)):
+            for still in media.extract(data, Sampling(edge, rate, None if only < 0 else only)):
                 text = json.dumps([still.page, still.start, still.end, still.text]).encode()
                 isolation.write_all(target, ANSWER_HEADER.pack(PICTURE, len(text), *still.image.size))
                 isolation.write_all(target, text)

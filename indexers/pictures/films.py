@@ -35,6 +35,8 @@ GRID = (32, 18)
 """Columns and rows of what is compared to find cuts."""
 CUT = 0.12
 """How much two frames differ at a cut, at least: the mean over the grid, of 1 between black and white."""
+ROUNDING = 1e-4
+"""Seconds by which the time of a frame may differ from what was noted of it."""
 STILL = 0.01
 """Frames that differ less from the one kept last are not kept."""
 _REFUSED = (OSError, ValueError, RuntimeError, ArithmeticError, MemoryError)
@@ -76,6 +78,11 @@ def extract(data: bytes, kind: str, sampling: Sampling) -> Iterator[Still]:
         length = _measure_length(container, stream)
         deadline = time.process_time() + SECONDS * (2 + (length or 600.0) / 60)
         origin = float(stream.start_time * stream.time_base) if stream.start_time else 0.0
+        if sampling.only is not None:
+            frame = _find_moment(container, stream, sampling.only, origin, deadline)
+            if frame is not None:
+                yield Still(_to_image(frame, stream, sampling.edge), start=sampling.only)
+            return
         kept: tuple[float, Image.Image] | None = None
         kept_grid = before_grid = None
         last, count, step = 0.0, 0, 1 / sampling.rate
@@ -145,6 +152,21 @@ def _seek(container: Any, stream: Any, seconds: float) -> Any:
         for frame in container.decode(stream):
             return frame
     return None
+
+
+def _find_moment(container: Any, stream: Any, seconds: float, origin: float, deadline: float) -> Any:
+    """Return the frame that is shown at a second; None if none can be decoded."""
+    with suppress(*_REFUSED):
+        container.seek(int((seconds + origin) * 1e6), backward=True, any_frame=False)
+    shown = None
+    for frame in _decode(container, stream):
+        if frame.pts is None:
+            continue
+        now = float(frame.pts * frame.time_base) - origin
+        if shown is not None and (now > seconds + ROUNDING or time.process_time() > deadline):
+            break
+        shown = frame
+    return shown
 
 
 def _decode(container: Any, stream: Any) -> Iterator[Any]:

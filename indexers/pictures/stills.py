@@ -18,7 +18,11 @@ class Still(NamedTuple):
 
 
 class Sampling(NamedTuple):
-    """Which pictures of a file are taken: with their longer edge in pixels, and of a film so many a second."""
+    """Which pictures of a file are taken: with their longer edge in pixels, and of a film so many a second.
+
+    only: take just one, a page by its number, or the frame that a film shows at a second.
+    """
 
     edge: int = 640
     rate: float = 1.0
+    only: float | None = None

@@ -10,10 +10,11 @@ from retrieval.cli.command import Command
 from retrieval.cli.names import find_cluster
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_plugins, open_collection, parse_json
 from retrieval.cli.output import print_json, say, show_page, show_steps
+from retrieval.cli.parts import describe_place
 
 if TYPE_CHECKING:
     from retrieval.collection import Collection
-    from retrieval.records.clusters import NamedClustering
+    from retrieval.records.clusters import Cluster, NamedClustering
 
 
 def cluster(
@@ -90,19 +91,38 @@ def clusterings(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
 
 
 def _show_cluster(source: Collection, name: str, page: int, as_json: bool) -> None:
-    """Print a cluster and one page of its items, those nearest to its centre first."""
+    """Print a cluster and one page of its items, or of its parts, those nearest to its centre first."""
     record = find_cluster(source, name)
+    if record.of is not None:
+        return _show_parts(source, record, page, as_json)
     items = record.items(page)
     if as_json:
         print_json({"cluster": record.to_dict(), "items": items.to_dict()})
         return show_page(len(items), page, record.size, as_json)
-    parent = f", in #{record.parent}" if record.parent else ""
-    children = ", ".join(f"#{child}" for child in record.children)
-    subclusters = f", subclusters: {children}" if children else ""
-    say(f"{record.name or 'unnamed'} #{record.id}: {record.size} pictures, {record.level}{parent}{subclusters}")
+    say(_describe_cluster(record))
     for item in items.items:
         say(f"{item.id:>7}  {item.uri or item.key}")
     show_page(len(items), page, record.size)
+
+
+def _show_parts(source: Collection, record: Cluster, page: int, as_json: bool) -> None:
+    parts = record.parts(page)
+    if as_json:
+        print_json({"cluster": record.to_dict(), "parts": parts.to_dict()})
+        return show_page(len(parts), page, record.size, as_json)
+    say(_describe_cluster(record))
+    names = {item.id: item.uri or item.key for item in source.get(sorted({part.item for part in parts}))}
+    for part in parts:
+        say(f"{part.id:>7}  {names[part.item]}  {describe_place(part)}")
+    show_page(len(parts), page, record.size)
+
+
+def _describe_cluster(record: Cluster) -> str:
+    parent = f", in #{record.parent}" if record.parent else ""
+    children = ", ".join(f"#{child}" for child in record.children)
+    subclusters = f", subclusters: {children}" if children else ""
+    counts = f"{record.size} {record.of or 'pictures'}, {record.level}"
+    return f"{record.name or 'unnamed'} #{record.id}: {counts}{parent}{subclusters}"
 
 
 def _show_clustering(clustering: NamedClustering) -> None:

@@ -8,7 +8,7 @@ import typer
 
 from retrieval.cli.command import Command
 from retrieval.cli.duplicates import undo_decisions
-from retrieval.cli.names import find_cluster, find_items
+from retrieval.cli.names import find_cluster, find_items, parse_id
 from retrieval.cli.options import DEFAULT, AsJson, Folder, complete_from, open_collection
 from retrieval.cli.output import print_json, say
 from retrieval.pages.page import format_count
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from retrieval.collection import Collection
+    from retrieval.records.clusters import Correction
 
 USES = {
     "merge": "correct merge CLUSTER CLUSTER",
@@ -53,7 +54,8 @@ def correct(
         list[str] | None,
         typer.Argument(
             metavar="NAME",
-            help="Clusters by name or id; items by id, key or path, after the cluster; for undo the numbers.",
+            help="Clusters by name or id; items by id, key or path, after the cluster, of a cluster of parts ids of "
+            "parts; for undo the numbers.",
         ),
     ] = None,
     collection: Folder = DEFAULT,
@@ -78,18 +80,38 @@ def correct(
 
 def _correct(target: Collection, correction: str, names: Sequence[str]) -> int:
     if correction == "together":
-        return target.keep_together(find_items(target, names))
+        return target.keep_together(_find_members(target, names))
     if correction == "apart":
-        first, second = find_items(target, names)
+        first, second = _find_members(target, names)
         return target.keep_apart(first, second)
     cluster = find_cluster(target, names[0]).id or 0
     if correction == "merge":
         return target.merge_clusters(cluster, find_cluster(target, names[1]).id or 0)
-    if correction == "split":
-        return target.split_cluster(cluster, [find_items(target, names[1:])])
+    if correction == "hide":
+        return target.hide(cluster)
+    members = _find_members(target, names[1:])
     return (
-        target.move_to_cluster(find_items(target, names[1:]), cluster) if correction == "move" else target.hide(cluster)
+        target.split_cluster(cluster, [members]) if correction == "split" else target.move_to_cluster(members, cluster)
     )
+
+
+def _find_members(target: Collection, names: Sequence[str]) -> list[int]:
+    """Return the ids of items, or of parts where none of the numbers is an item."""
+    from indexers.errors import ItemNotFound
+
+    ids = [parse_id(name) for name in names]
+    try:
+        return find_items(target, names)
+    except ItemNotFound:
+        parts = [number for number in ids if number is not None]
+        if len(target._parts.part_finder.find_holders(parts)) < len(set(names)):
+            raise
+        return parts
+
+
+def _count(row: Correction) -> str:
+    count = sum(map(len, row.groups))
+    return format_count(count, "item") if row.of is None else f"{count:,} {row.of}"
 
 
 def corrections(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
@@ -99,7 +121,7 @@ def corrections(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     if as_json:
         return print_json({"corrections": [row.to_dict() for row in rows]})
     for row in rows:
-        items = " ".join(f"#{cluster}" for cluster in row.clusters) or format_count(sum(map(len, row.groups)), "item")
+        items = " ".join(f"#{cluster}" for cluster in row.clusters) or _count(row)
         say(
             f"{row.decision:>7}  {row.kind:<9} {row.level:<7} {items}" + (f"; {row.exception}" if row.exception else "")
         )

@@ -16,10 +16,12 @@ from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, N
 from retrieval.records.codec import from_json
 from retrieval.records.evaluation import Evaluation
 from retrieval.records.items import Page
+from retrieval.records.parts import PartPage
 from retrieval.records.reports import Job
 
 Method = str | tuple[str, Mapping[str, Any]]
 """A clustering algorithm, alone or with its parameters."""
+NO_ID = "this cluster of a cut is in none of the tree's levels, so it has no id by which to fetch its {}"
 T = TypeVar("T", Cluster, Partition)
 
 
@@ -27,20 +29,27 @@ class ClusterMethods(JobMethods):
     """The methods about clusters."""
 
     def clusters(
-        self, level: str = "medium", *, loose: str = "apart", since: int | None = None, hidden: bool = False
+        self,
+        level: str = "medium",
+        *,
+        loose: str = "apart",
+        since: int | None = None,
+        hidden: bool = False,
+        of: str | None = None,
     ) -> Clusters:
         """Return the clusters of a level, the largest first. See Collection.clusters."""
-        return self._get_clusters(level=level, loose=loose, since=since, hidden=hidden)
+        return self._get_clusters(level=level, loose=loose, since=since, hidden=hidden, of=of)
 
-    def cut(self, count: int | None = None, threshold: float | None = None) -> Clusters:
+    def cut(self, count: int | None = None, threshold: float | None = None, *, of: str | None = None) -> Clusters:
         """Cut the tree of clusters anywhere: into `count` clusters, or at a similarity."""
         check_cut(count, threshold)
-        return self._get_clusters(count=count, threshold=threshold)
+        return self._get_clusters(count=count, threshold=threshold, of=of)
 
     def _get_clusters(self, **params: Any) -> Clusters:
         answer = self._get("/v1/clusters", **params)
         clusters = tuple(cast(Cluster, self._build_cluster(cluster)) for cluster in answer["clusters"])
-        return Clusters(clusters, answer["level"], answer["loose"], answer["as_of"], answer["note"])
+        level, loose, as_of, note = (answer[name] for name in ("level", "loose", "as_of", "note"))
+        return Clusters(clusters, level, loose, as_of, note, answer.get("of"))
 
     def cluster(self, cluster: int | str, *, since: int | None = None) -> Cluster:
         """Return a cluster by its id, or by a name that it alone has. Raises ClusterNotFound, which tells what became
@@ -55,16 +64,32 @@ class ClusterMethods(JobMethods):
 
     def _build_cluster(self, data: Json | None) -> Cluster | None:
         """Return a cluster whose items are fetched when they are asked for."""
-        return None if data is None else self._connect(from_json(Cluster, data), "clusters")
+        if data is None:
+            return None
+        cluster = self._connect(cast(Cluster, from_json(Cluster, data)), "clusters")
+        return cluster if cluster.of is None else self._connect_parts(cluster)
+
+    def _connect_parts(self, cluster: Cluster) -> Cluster:
+        """Return a cluster of parts whose parts and their pictures are fetched when they are asked for."""
+
+        def get_page(_: Ids, page: int, size: int) -> PartPage:
+            if cluster.id is None:
+                raise UsageError(NO_ID.format("parts"))
+            try:
+                answer = self._get(f"/v1/clusters/{cluster.id}/parts", page=page, size=size)
+            except PageBeyondLast:
+                return PartPage((), None, self._get("/readyz")["change"])
+            return cast(PartPage, from_json(PartPage, answer))
+
+        members, pictures = cast(Ids, LazyMembers(get_page)), ServedPictures(self._get_bytes, "parts")
+        return replace(cluster, _members=members, _part_pager=get_page, _pictures=pictures)
 
     def _connect(self, record: T, topic: str) -> T:
         """Return a cluster or partition whose items and pictures are fetched when they are asked for."""
 
         def get_page(_: Ids, page: int, size: int) -> Page:
             if record.id is None:
-                raise UsageError(
-                    "this cluster of a cut is in none of the tree's levels, so it has no id by which to fetch its items"
-                )
+                raise UsageError(NO_ID.format("items"))
             return self._get_page(f"/v1/{topic}/{record.id}/items", page=page, size=size)
 
         members, pictures = cast(Ids, LazyMembers(get_page)), ServedPictures(self._get_bytes)
@@ -75,18 +100,18 @@ class ClusterMethods(JobMethods):
         rows = to_records(Partition, self._get("/v1/partitions")["partitions"])
         return tuple(self._connect(partition, "partitions") for partition in rows)
 
-    def cluster_events(self, since: int = 0) -> tuple[ClusterEvent, ...]:
+    def cluster_events(self, since: int = 0, *, of: str | None = None) -> tuple[ClusterEvent, ...]:
         """Return what happened to clusters after a change number, the oldest first."""
-        return to_records(ClusterEvent, self._get("/v1/events", since=since)["events"])
+        return to_records(ClusterEvent, self._get("/v1/events", since=since, of=of)["events"])
 
-    def outliers(self, n: int = 20) -> tuple[Outlier, ...]:
+    def outliers(self, n: int = 20, *, of: str | None = None) -> tuple[Outlier, ...]:
         """Return the items that are least similar to any other, with the reason, the strangest first."""
-        return to_records(Outlier, self._get("/v1/outliers", n=n)["outliers"])
+        return to_records(Outlier, self._get("/v1/outliers", n=n, of=of)["outliers"])
 
-    def loose(self, level: str = "medium", *, page: int = 1) -> tuple[Loose, ...]:
+    def loose(self, level: str = "medium", *, page: int = 1, of: str | None = None) -> tuple[Loose, ...]:
         """Return the items that are in no cluster of a level, 100 a page."""
         try:
-            return to_records(Loose, self._get("/v1/clusters/loose", level=level, page=page)["loose"])
+            return to_records(Loose, self._get("/v1/clusters/loose", level=level, page=page, of=of)["loose"])
         except PageBeyondLast:
             return ()
 

@@ -24,6 +24,7 @@ from retrieval.filters import to_json
 from retrieval.records.clusters import Cluster, Partition
 from retrieval.records.codec import from_json, slug
 from retrieval.records.items import Page
+from retrieval.records.parts import PartPage
 from retrieval.records.pictures import THUMBNAIL_EDGES
 
 try:
@@ -126,16 +127,19 @@ class Connection:
 
 
 class ServedPictures:
-    """The pictures of a server's items, for the records that show them."""
+    """The pictures of a server's items, or of its parts, for the records that show them."""
 
-    def __init__(self, get_bytes: Callable[..., bytes]) -> None:
-        self._get_bytes = get_bytes
+    def __init__(self, get_bytes: Callable[..., bytes], topic: str = "items") -> None:
+        self._get_bytes, self._topic = get_bytes, topic
 
     def load(self, item_id: int, edge: int = 0) -> Image:
         """Return the picture of an item, its longer edge at least `edge` pixels (0: in full).
 
         Raises UnreadablePicture.
         """
+        if self._topic == "parts":
+            largest = next((size for size in THUMBNAIL_EDGES if size >= edge > 0), THUMBNAIL_EDGES[-1])
+            return images.as_picture(self._get_bytes(f"/v1/parts/{item_id}/thumbnail", edge=largest), edge)
         return images.as_picture(self._get_bytes(f"/v1/items/{item_id}/picture"), edge)
 
     def make_thumbnail(self, item_id: int, edge: int = THUMBNAIL_EDGES[0]) -> bytes:
@@ -143,7 +147,7 @@ class ServedPictures:
         served = next((size for size in THUMBNAIL_EDGES if size >= edge), None)
         if served is None:
             return images.encode_webp(self.load(item_id, edge), edge)
-        content = self._get_bytes(f"/v1/items/{item_id}/thumbnail", edge=served)
+        content = self._get_bytes(f"/v1/{self._topic}/{item_id}/thumbnail", edge=served)
         return content if served == edge else images.encode_webp(images.as_picture(content), edge)
 
 
@@ -171,9 +175,9 @@ def find_error_class(kind: str) -> type[NearkinError] | None:
 
 
 class LazyMembers:
-    """The ids of a cluster's items, fetched when they are read."""
+    """The ids of a cluster's items, or parts, fetched when they are read."""
 
-    def __init__(self, get_page: Callable[[Any, int, int], Page]) -> None:
+    def __init__(self, get_page: Callable[[Any, int, int], Page | PartPage]) -> None:
         self._get_page = get_page
 
     def tolist(self) -> list[int]:
@@ -182,7 +186,7 @@ class LazyMembers:
         number: int | None = 1
         while number is not None:
             page = self._get_page(None, number, MEMBERS_PAGE)
-            item_ids, number = [*item_ids, *(item.id for item in page.items)], page.cursor
+            item_ids, number = [*item_ids, *(row.id for row in page)], page.cursor
         return sorted(item_ids)
 
     def __reduce__(self) -> tuple[Any, ...]:  # in a pickle there is no server to ask

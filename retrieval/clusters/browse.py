@@ -13,9 +13,9 @@ from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ClusterNotFound, UsageError
 from indexers.types import LEVELS, ClusterRow, Ids, Level
 from retrieval.checks import check_whole, is_number, is_whole
-from retrieval.items.items import build_items
+from retrieval.clusters.members import build_part_pager, check_page, find_holders, read_parts
 from retrieval.records.clusters import Cluster, ClusterEvent, Clusters, Loose, Outlier, Pager, Partition
-from retrieval.records.items import Page
+from retrieval.records.parts import Part
 from retrieval.records.pictures import PictureSource
 from retrieval.records.search import Group, Hit, Hits
 from retrieval.spaces.cluster_state import (
@@ -35,12 +35,17 @@ TYPICAL = 0.5
 
 
 class Moment(NamedTuple):
-    """A space at one moment, how its items are paged, and where their pictures come from."""
+    """A space of items, or of parts, at one moment, how items are paged, and where pictures of members come from."""
 
     view: View
     snapshot: Snapshot
     pager: Pager
     pictures: PictureSource | None = None
+
+    @property
+    def of(self) -> str | None:
+        """The kind of the parts that are clustered; None: items."""
+        return self.view.space.parts
 
 
 def list_clusters(
@@ -54,7 +59,7 @@ def list_clusters(
         raise BadQuery(f'loose is "apart" or "nearest"; got {loose!r}')
     state = find_cluster_state(moment.view, moment.snapshot, level)
     if state is None:
-        return Clusters((), level, 0, 0)
+        return Clusters((), level, 0, 0, of=moment.of)
     assignment = state.assignment(level)
     hidden = _find_hidden(moment, state, level)
     rows = moment.snapshot.clusters.rows([cluster_id for cluster_id, _ in assignment.clusters])
@@ -64,7 +69,8 @@ def list_clusters(
         for cluster_id, _ in shown.clusters
         if with_hidden or cluster_id not in hidden
     ]
-    return Clusters(tuple(clusters), level, len(shown.members(0)), state.as_of, _explain_level(moment, state, level))
+    note = _explain_level(moment, state, level)
+    return Clusters(tuple(clusters), level, len(shown.members(0)), state.as_of, note, moment.of)
 
 
 def find_hidden_items(moment: Moment, state: ClusterState) -> Ids:
@@ -167,9 +173,11 @@ def _build_cluster(
         given=row.named_by_person,
         born=row.born_at,
         hidden=hidden,
+        of=moment.of,
         _members=members,
         _pager=moment.pager,
         _pictures=moment.pictures,
+        _part_pager=build_part_pager(moment.view),
     )
 
 
@@ -208,15 +216,19 @@ def cut(moment: Moment, count: int | None, threshold: float | None) -> Clusters:
             given=row.named_by_person if row else False,
             born=row.born_at if row else None,
             hidden=is_hidden(members, hidden),
+            of=moment.of,
             _members=members,
             _pager=moment.pager,
             _pictures=moment.pictures,
+            _part_pager=build_part_pager(view),
         )
         clusters.append(cluster)
     notes = [_explain_direction(moment, None)]
     if count is not None and len(clusters) < count:
-        notes.append(f"{count} clusters were asked for; there are at most {len(clusters)} of five items or more")
-    return Clusters(tuple(clusters), None, len(assignment.members(0)), snapshot.number, "; ".join(filter(None, notes)))
+        most = f"there are at most {len(clusters)} of five {'parts' if moment.of else 'items'} or more"
+        notes.append(f"{count} clusters were asked for; {most}")
+    note, loose = "; ".join(filter(None, notes)), len(assignment.members(0))
+    return Clusters(tuple(clusters), None, loose, snapshot.number, note, moment.of)
 
 
 def group_hits(moment: Moment, hits: Hits, level: str) -> tuple[Group, ...]:
@@ -274,8 +286,9 @@ def list_partitions(moment: Moment) -> tuple[Partition, ...]:
 
 
 def list_loose(moment: Moment, level: str, page: int, size: int = 100) -> tuple[Loose, ...]:
-    """Return a page of the items that are in no cluster of a level, in order of id, each with the nearest cluster."""
-    _check_page(page, size)
+    """Return a page of the items that are in no cluster of a level, in order of id, each with the nearest cluster; of
+    parts the parts, each with its item."""
+    check_page(page, size)
     state = find_cluster_state(moment.view, moment.snapshot, level)
     if state is None:
         return ()
@@ -283,11 +296,19 @@ def list_loose(moment: Moment, level: str, page: int, size: int = 100) -> tuple[
     loose = assignment.members(0)
     loose = loose[flat.has(loose)][(page - 1) * size : page * size]
     nearest, similarity = find_nearest_clusters(flat, state, assignment, loose)
-    rows = moment.snapshot.hits(loose.tolist())
+    items, parts = find_holders(moment.snapshot, moment.view, loose).tolist(), _read_parts(moment, loose)
+    rows = moment.snapshot.hits(items)
     return tuple(
-        Loose(item_id, rows[item_id].key, rows[item_id].uri, cluster_id or None, score)
-        for item_id, cluster_id, score in zip(loose.tolist(), nearest.tolist(), similarity.tolist(), strict=True)
+        Loose(item_id, rows[item_id].key, rows[item_id].uri, cluster_id or None, score, parts.get(member_id))
+        for member_id, item_id, cluster_id, score in zip(
+            loose.tolist(), items, nearest.tolist(), similarity.tolist(), strict=True
+        )
     )
+
+
+def _read_parts(moment: Moment, members: Ids) -> dict[int, Part]:
+    """Return the parts that members are, by id; none if they are items."""
+    return {} if moment.of is None else read_parts(moment.snapshot, members)
 
 
 def list_events(moment: Moment, since: int) -> tuple[ClusterEvent, ...]:
@@ -313,9 +334,9 @@ def list_events(moment: Moment, since: int) -> tuple[ClusterEvent, ...]:
 
 
 def list_outliers(moment: Moment, count: int) -> tuple[Outlier, ...]:
-    """Return the items whose nearest neighbours are least similar to them (Ramaswamy, Rastogi and Shim, 2000).
+    """Return the items, or parts, whose nearest neighbours are least similar to them (Ramaswamy et al., 2000).
 
-    Items that have an identical vector beside them are left out. The tree is at the snapshot's moment.
+    Those that have an identical vector beside them are left out. The tree is at the snapshot's moment.
     """
     check_whole(count, "outliers takes the number of items,")
     if moment.view.tree is None:
@@ -328,34 +349,25 @@ def list_outliers(moment: Moment, count: int) -> tuple[Outlier, ...]:
     similarity = graph.similarity[slots]
     scores = np.where(similarity > -np.inf, similarity, 0).sum(1) / (similarity > -np.inf).sum(1)
     strangest = np.argsort(scores, kind="stable")[:count]
-    items = graph.item[slots[strangest]].tolist()
-    nearest = graph.item[graph.near[slots[strangest], 0]].tolist()
-    rows = moment.snapshot.hits(items + nearest)
+    members = graph.item[slots[strangest]]
+    nearest = graph.item[graph.near[slots[strangest], 0]]
+    items = find_holders(moment.snapshot, moment.view, members).tolist()
+    neighbours = find_holders(moment.snapshot, moment.view, nearest).tolist()
+    rows, parts = moment.snapshot.hits(items + neighbours), _read_parts(moment, members)
     typical = float(np.quantile(similarity[:, 0], TYPICAL))
     state = find_cluster_state(moment.view, moment.snapshot)
-    labels = state.assignment("medium").find_labels(np.array(items)) if state else [0] * len(items)
+    labels = state.assignment("medium").find_labels(members) if state else [0] * len(items)
     outliers = []
-    for place, item_id, neighbour_id, label in zip(strangest.tolist(), items, nearest, labels, strict=True):
+    for place, member_id, item_id, neighbour_id, label in zip(
+        strangest.tolist(), members.tolist(), items, neighbours, labels, strict=True
+    ):
         neighbour = rows[neighbour_id].uri or rows[neighbour_id].key
-        reason = f"its nearest picture ({neighbour}) has a similarity of {float(similarity[place, 0]):.2f}; half of "
-        reason += f"all pictures have one of at least {typical:.2f}" + ("" if label else "; it is in no cluster")
-        row = rows[item_id]
-        outliers.append(Outlier(item_id, row.key, row.uri, float(scores[place]), neighbour_id, reason))
+        nearest_one = (
+            f"its nearest picture ({neighbour})" if moment.of is None else f"the nearest part (in {neighbour})"
+        )
+        reason = f"{nearest_one} has a similarity of {float(similarity[place, 0]):.2f}; half of all "
+        reason += f"{'parts' if moment.of else 'pictures'} have one of at least {typical:.2f}"
+        reason += "" if label else "; it is in no cluster"
+        row, part = rows[item_id], parts.get(member_id)
+        outliers.append(Outlier(item_id, row.key, row.uri, float(scores[place]), neighbour_id, reason, part))
     return tuple(outliers)
-
-
-def read_page(snapshot: Snapshot, view: View, items: Ids, page: int, size: int) -> Page:
-    """Return a page of items, those most similar to the mean of all of them first."""
-    _check_page(page, size)
-    items = items[view.flat.index.has(items)]
-    if len(items):
-        vectors = view.flat.index.take(items)
-        items = items[np.argsort(-(vectors @ vectors.mean(0)), kind="stable")]
-    shown = items[(page - 1) * size : page * size].tolist()
-    rows = build_items(snapshot, snapshot.items(shown), view.space.id)
-    return Page(rows, page + 1 if page * size < len(items) else None, snapshot.number)
-
-
-def _check_page(page: Any, size: Any) -> None:
-    check_whole(page, "page is")
-    check_whole(size, "size is")

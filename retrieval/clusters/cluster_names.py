@@ -32,7 +32,7 @@ def resolve_cluster(moment: Moment, cluster: Any) -> Any:
     """
     if not isinstance(cluster, str):
         return int(cluster) if is_whole(cluster) else cluster
-    candidates = [row for row in _list_named(moment) if _fold(row.name) == _fold(cluster)]
+    candidates = list_named(moment, cluster)
     exact = [row for row in candidates if _compose(row.name) == _compose(cluster)]
     candidates = exact or candidates
     if not candidates:
@@ -58,16 +58,20 @@ def find_automatic_name(moment: Moment, cluster_id: int) -> str | None:
     return namer(snapshot, [row], item_clusters, (row.level,)).get(cluster_id)
 
 
-def _list_named(moment: Moment) -> list[Candidate]:
-    """Return the clusters of now that have a name, of the tree and of the clusterings of this space."""
-    snapshot, space = moment.snapshot, moment.view.space
+def list_named(moment: Moment, name: str) -> list[Candidate]:
+    """Return the clusters of now that have a name, in whatever case, of the tree and the clusterings of this space."""
+    snapshot, space, folded = moment.snapshot, moment.view.space, _fold(name)
     levels = [*LEVELS, *(row.name for row in snapshot.clusterings.rows() if row.space == space.id)]
     candidates = []
     for level in levels:
         state = find_cluster_state(moment.view, snapshot, level)
         sizes = dict(state.assignment(level).clusters) if state else {}
         rows = snapshot.clusters.rows(sizes)
-        candidates += [Candidate(i, row.name, level, sizes[i]) for i, row in sorted(rows.items()) if row.name]
+        candidates += [
+            Candidate(i, row.name, level, sizes[i])
+            for i, row in sorted(rows.items())
+            if row.name and _fold(row.name) == folded
+        ]
     return candidates
 
 

@@ -12,10 +12,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from indexers.catalogue.catalogue import Catalogue
+from indexers.catalogue.metadata import is_storable
 from indexers.catalogue.rows import format_time
 from indexers.errors import UsageError
 from indexers.types import LEVELS, CorrectionKind, CorrectionRow, Level
-from retrieval.checks import ItemName, list_names
+from retrieval.checks import ItemName, is_whole, list_names
 from retrieval.clusters.browse import Moment, find_hidden_items, is_hidden
 from retrieval.clusters.browser import ClusterBrowser
 from retrieval.records.clusters import Cluster, Correction
@@ -37,6 +38,11 @@ class ClusterCorrector:
         first, second = self._read_cluster(a), self._read_cluster(b)
         if first.id == second.id:
             raise UsageError(f"{a!r} and {b!r} are the same cluster; name two")
+        if first.of != second.of:
+            raise UsageError(
+                f"cluster {first.id} is of {first.of or 'pictures'} and cluster {second.id} of "
+                f"{second.of or 'pictures'}; name two of a kind"
+            )
         if first.level != second.level:
             raise UsageError(
                 f"cluster {first.id} is of {first.level} and cluster {second.id} of {second.level}; name two of a level"
@@ -46,26 +52,27 @@ class ClusterCorrector:
     def split(self, cluster: int | str, into: Sequence[Iterable[ItemName]]) -> int:
         """Take a cluster apart. Returns the decision's id. Raises ClusterNotFound, UsageError."""
         source = self._read_cluster(cluster)
-        groups = [self._resolve(group) for group in into]
+        groups = [self._resolve(group, source.of) for group in into]
         if not groups or not all(groups):
             raise UsageError("into is a list of groups of items, none of them empty; got an empty one")
         everything = [item_id for group in groups for item_id in group]
         twice = next((item_id for item_id, count in Counter(everything).items() if count > 1), None)
         if twice is not None:
-            raise UsageError(f"the item {twice} is in several groups; an item belongs into one")
+            raise UsageError(f"{_name(twice, source)} is in several groups; it belongs into one")
         strange = sorted(set(everything) - set(source.members))
         if strange:
-            raise UsageError(f"the item {strange[0]} is not in cluster {source.id}; split takes its own items")
+            raise UsageError(f"{_name(strange[0], source)} is not in cluster {source.id}; split takes its own members")
         if len(groups) == 1:
             rest = sorted(set(source.members) - set(everything))
             if not rest:
-                raise UsageError(f"the group holds all items of cluster {source.id}; leave some out")
+                raise UsageError(f"the group holds all {source.of or 'items'} of cluster {source.id}; leave some out")
             groups.append(rest)
         return self._enter("split", _read_level(source), groups, [source])
 
     def move(self, items: ItemName | Iterable[ItemName], cluster: int | str) -> int:
         """Put items into a cluster. Returns the decision's id. Raises ItemNotFound, ClusterNotFound, UsageError."""
-        target, moved = self._read_cluster(cluster), self._resolve(items)
+        target = self._read_cluster(cluster)
+        moved = self._resolve(items, target.of)
         leaving = set(moved)
         anchor = [item_id for item_id in target.members if item_id not in leaving]
         if not moved or not anchor:
@@ -74,17 +81,20 @@ class ClusterCorrector:
 
     def keep_together(self, items: Iterable[ItemName]) -> int:
         """Put items into one cluster of each level. Returns the decision's id. Raises ItemNotFound, UsageError."""
-        ids = self._resolve(items)
+        names = list_names(items)
+        kind = self._find_kind(names)
+        ids = self._resolve(names, kind)
         if len(ids) < 2:
             raise UsageError(f"two items or more can be kept together; got {len(ids)}")
-        return self._enter("together", MEDIUM, [ids])
+        return self._enter("together", MEDIUM, [ids], of=kind)
 
     def keep_apart(self, a: ItemName, b: ItemName) -> int:
         """Keep two items in different clusters. Returns the decision's id. Raises ItemNotFound, UsageError."""
-        first, second = self._resolve([a])[0], self._resolve([b])[0]
+        kind = self._find_kind([a, b])
+        first, second = self._resolve([a], kind)[0], self._resolve([b], kind)[0]
         if first == second:
             raise UsageError(f"{a!r} and {b!r} are the same item; name two")
-        return self._enter("apart", MEDIUM, [[first], [second]])
+        return self._enter("apart", MEDIUM, [[first], [second]], of=kind)
 
     def hide(self, cluster: int | str) -> int:
         """Hide a cluster. Returns the decision's id. Raises ClusterNotFound, UsageError."""
@@ -94,7 +104,16 @@ class ClusterCorrector:
     def list_corrections(self) -> tuple[Correction, ...]:
         """Return the corrections that were not undone, and whether each holds."""
         nothing: tuple[Correction, ...] = ()
-        return self._browser.read_clusters(_list_corrections, nothing)
+        with self._catalogue.snapshot() as snapshot:
+            of = {row.id: snapshot.corrections.find_kind(row.groups) for row in snapshot.corrections.rows()}
+        view = self._spaces.view()
+        with self._catalogue.snapshot() as snapshot:
+            known = {space.parts for space in snapshot.part_spaces(view.space)} if view else set()
+        listed: dict[int, Correction] = {}
+        for kind in dict.fromkeys([None, *of.values()]):
+            rows = self._browser.read_clusters(_list_corrections, nothing, of=kind if kind in known else None)
+            listed |= {row.decision: row for row in rows if of.get(row.decision) == kind}
+        return tuple(listed[decision] for decision in sorted(listed))
 
     def apply(self) -> None:
         """Bring the clusters of the current space up to date with what was just said."""
@@ -111,21 +130,50 @@ class ClusterCorrector:
             )
         return found
 
-    def _resolve(self, items: ItemName | Iterable[ItemName]) -> list[int]:
+    def _find_kind(self, names: Sequence[ItemName]) -> str | None:
+        """Return the kind of the parts that are named by id; None if these are items."""
         with self._catalogue.snapshot() as snapshot:
-            return list(dict.fromkeys(snapshot.resolve(list_names(items))))
+            return snapshot.corrections.find_kind([_list_ids(names)])
+
+    def _resolve(self, items: ItemName | Iterable[ItemName], of: str | None) -> list[int]:
+        """Return the ids of items, or of parts of a kind. Raises ItemNotFound, UsageError."""
+        names = list_names(items)
+        with self._catalogue.snapshot() as snapshot:
+            if of is None:
+                return list(dict.fromkeys(snapshot.resolve(names)))
+            rows = snapshot.parts.rows(_list_ids(names))
+        known = {part_id for part_id, row in rows.items() if row.kind == of}
+        strange = next((name for name in names if name not in known), None)
+        if strange is not None:
+            raise UsageError(f"{strange!r} is none of the {of}; name these by their ids, which `parts` tells")
+        return list(dict.fromkeys(_list_ids(names)))
 
     def _enter(
-        self, kind: CorrectionKind, level: Level, groups: Sequence[Sequence[int]], clusters: Sequence[Cluster] = ()
+        self,
+        kind: CorrectionKind,
+        level: Level,
+        groups: Sequence[Sequence[int]],
+        clusters: Sequence[Cluster] = (),
+        of: str | None = None,
     ) -> int:
-        view = self._spaces.view()
+        view, of = self._spaces.view(), clusters[0].of if clusters else of
+        if view is not None and of is not None:
+            view = self._spaces.view_parts(view, of)
         if view is None or view.tree is None:
             raise UsageError("this collection keeps no clusters (the setting clusters is 0), so none can be corrected")
         with self._catalogue.transaction() as transaction:
             cluster_ids = [cluster.id or 0 for cluster in clusters]
             decision_id = transaction.corrections.add(kind, level, groups, cluster_ids, view.space.id)
-        self.apply()
+        view.followers.record(let_wait=True)
         return decision_id
+
+
+def _list_ids(names: Iterable[ItemName]) -> list[int]:
+    return [int(name) for name in names if is_whole(name) and is_storable(name)]
+
+
+def _name(member_id: int, cluster: Cluster) -> str:
+    return f"the {'item' if cluster.of is None else 'part'} {member_id}"
 
 
 def _read_level(cluster: Cluster) -> Level:
@@ -142,6 +190,7 @@ def _list_corrections(moment: Moment) -> tuple[Correction, ...]:
             row.clusters,
             format_time(row.at),
             _find_exception(moment, row),
+            moment.of,
         )
         for row in moment.snapshot.corrections.rows()
     )
@@ -184,7 +233,11 @@ def _find_exception(moment: Moment, row: CorrectionRow) -> str:
         if len(labels_together) > 1 and not labels_together.any():
             return "all of them are loose: a cluster has five items or more"
         away = labels_together != np.bincount(labels_together).argmax()
-    return f"{np.count_nonzero(away)} of {len(away)} items are elsewhere by a later correction" if away.any() else ""
+    return (
+        f"{np.count_nonzero(away)} of {len(away)} {moment.of or 'items'} are elsewhere by a later correction"
+        if away.any()
+        else ""
+    )
 
 
 def _explain_shown(moment: Moment, state: ClusterState, row: CorrectionRow) -> str:
@@ -196,4 +249,4 @@ def _explain_shown(moment: Moment, state: ClusterState, row: CorrectionRow) -> s
         label for label in np.unique(labels[labels > 0]).tolist() if is_hidden(assignment.members(label), hidden)
     ]
     count = int(np.count_nonzero(~np.isin(labels, [0, *covered])))
-    return f"{count} of {len(items)} pictures are in clusters that are shown" if count else ""
+    return f"{count} of {len(items)} {moment.of or 'pictures'} are in clusters that are shown" if count else ""

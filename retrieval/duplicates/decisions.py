@@ -61,8 +61,17 @@ class DuplicateDecisions:
         with self._catalogue.transaction() as transaction:
             if not transaction.duplicates.undo(decision_id):
                 raise UsageError(f"there is no decision {decision_id!r} to undo")
-            transaction.corrections.undo(decision_id, transaction.current_space_id, transaction.number)
+            space_id = find_corrected_space(transaction, decision_id)
+            transaction.corrections.undo(decision_id, space_id, transaction.number)
             transaction.merges.undo(decision_id)
+
+
+def find_corrected_space(snapshot: Snapshot, decision_id: int) -> int | None:
+    """Return the space whose clusters a correction is about: the current one, or that of parts beside it."""
+    kind = snapshot.corrections.find_kind(snapshot.corrections.groups(decision_id))
+    current = next((space for space in snapshot.spaces() if space.current), None)
+    of_parts = snapshot.part_spaces(current) if current and kind else []
+    return next((space.id for space in of_parts if space.parts == kind), snapshot.current_space_id)
 
 
 def plan_merges(snapshot: Snapshot, groups: Iterable[DuplicateGroup], merge: bool | Rules) -> tuple[Merge, ...]:

@@ -40,7 +40,7 @@ class Tile:
     new: int
     """Members that were added lately."""
     pictures: tuple[int, ...]
-    """Ids of the items that represent it, the medoid first, up to nine."""
+    """Ids of the items, or parts, that represent it, the medoid first, up to nine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,20 +55,30 @@ class Album:
     items: int
     """Number of items in the collection."""
     captions: Mapping[int, str]
-    """A short name (that of the file) by item id."""
+    """A short name (that of the file) by the id of an item, or of a part."""
     as_of: int
     """The change number at which all of this was read."""
     note: str = ""
     """A line for the foot of the page, such as an attribution."""
     levels: tuple[str, ...] = LEVELS
     """Coarse to fine."""
+    of: str | None = None
+    """The kind of the parts that are clustered; None: pictures."""
 
 
 def build_album(
-    collection: Collection, title: str, since: int | None = None, note: str = "", names: Sequence[Level] = LEVELS
+    collection: Collection,
+    title: str,
+    since: int | None = None,
+    note: str = "",
+    names: Sequence[Level] = LEVELS,
+    of: str | None = None,
 ) -> Album:
-    """Return the clusters of the levels in `names`, with a caption for each picture that represents a cluster."""
-    levels = [collection.clusters(level, since=since) for level in names]
+    """Return the clusters of the levels in `names`, with a caption for each picture that represents a cluster.
+
+    of: clusters of parts of that kind; a caption is then that of the picture that holds the part.
+    """
+    levels = [collection.clusters(level, since=since, of=of) for level in names]
     tiles = tuple(
         Tile(
             cluster.id or 0,
@@ -83,10 +93,13 @@ def build_album(
         for clusters in levels
         for cluster in clusters
     )
-    item_ids = sorted({item_id for tile in tiles for item_id in tile.pictures})
-    captions = {item.id: make_caption(item.uri or item.key) for item in collection.get(item_ids)} if item_ids else {}
+    ids = sorted({picture_id for tile in tiles for picture_id in tile.pictures})
+    holders = {} if of is None else collection._parts.part_finder.find_holders(ids)
+    item_ids = sorted({holders.get(picture_id, picture_id) for picture_id in ids})
+    names_of = {item.id: make_caption(item.uri or item.key) for item in collection.get(item_ids)} if item_ids else {}
+    captions = {picture_id: names_of[holders.get(picture_id, picture_id)] for picture_id in ids}
     loose = min((clusters.loose for clusters in levels), default=0)
-    return Album(title, tiles, loose, collection.count(), captions, levels[0].as_of, note, tuple(names))
+    return Album(title, tiles, loose, collection.count(), captions, levels[0].as_of, note, tuple(names), of)
 
 
 def make_caption(uri: str) -> str:
@@ -111,6 +124,19 @@ def make_thumbnailer(collection: Collection) -> Callable[[int], bytes | None]:
         stream = io.BytesIO()
         image.save(stream, "WEBP", quality=80)
         return stream.getvalue()
+
+    return make_thumbnail
+
+
+def make_part_thumbnailer(collection: Collection) -> Callable[[int], bytes | None]:
+    """Return a function from a part's id to a small WebP image of what is in its box, or to None if the picture can no
+    longer be read."""
+
+    def make_thumbnail(part_id: int) -> bytes | None:
+        try:
+            return collection._parts.part_pictures.make_thumbnail(part_id, EDGE)
+        except NearkinError:
+            return None
 
     return make_thumbnail
 

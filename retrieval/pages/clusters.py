@@ -63,8 +63,13 @@ def _hash_blocks(source: str, tag: str) -> str:
 
 
 def _summarize(album: Album) -> str:
-    loose = f", {album.loose:,} of them in no cluster" if album.loose else ""
-    return f"{format_count(album.items, 'picture')}{loose}. Last change: {album.as_of}."
+    pictures, rest = format_count(album.items, "picture"), f"{album.loose:,}"
+    loose = f", {rest} {'of them' if album.of is None else album.of} in no cluster" if album.loose else ""
+    return f"{'' if album.of is None else f'Clusters of {album.of}. '}{pictures}{loose}. Last change: {album.as_of}."
+
+
+def _count_members(album: Album, tile: Tile) -> str:
+    return format_count(tile.size, "picture") if album.of is None else f"{tile.size:,} {album.of}"
 
 
 def _render_outline(album: Album, children: Children, tiles: Iterable[Tile]) -> Iterator[str]:
@@ -76,7 +81,7 @@ def _render_outline(album: Album, children: Children, tiles: Iterable[Tile]) -> 
         name = f"<b>{escape(labelled.name)}</b>" if labelled.name else "unnamed"
         new = f", {tile.new:,} new" if tile.new else ""
         samples = html.escape(", ".join(list_captions(album, labelled)[:_SAMPLES]))
-        yield f"<li>{name} ({format_count(tile.size, 'picture')}{new}) <small>{samples} #{labelled.id}</small>"
+        yield f"<li>{name} ({_count_members(album, tile)}{new}) <small>{samples} #{labelled.id}</small>"
         if inner := children.get(chain[-1].id):
             yield from _render_outline(album, children, inner)
         yield "</li>"
@@ -87,12 +92,16 @@ def _collect_data(album: Album, children: Children, make_thumbnail: Callable[[in
     """Return what the script reads. Numbers become Python's own, since they may come from arrays."""
     names, parents = _find_names(album, children), {tile.id: parent for parent, row in children.items() for tile in row}
     item_ids = sorted({int(item_id) for tile in album.tiles for item_id in tile.pictures})
+    word = "item" if album.of is None else "part"
     thumbnails = ((item_id, make_thumbnail(item_id)) for item_id in item_ids)
     return {
         "title": make_printable(album.title),
         "levels": album.levels,
+        "of": album.of,
         "tiles": [_to_json_tile(tile, names[tile.id], parents[tile.id]) for tile in album.tiles],
-        "captions": {item_id: make_printable(album.captions.get(item_id) or f"item {item_id}") for item_id in item_ids},
+        "captions": {
+            item_id: make_printable(album.captions.get(item_id) or f"{word} {item_id}") for item_id in item_ids
+        },
         "thumbnails": {item_id: make_data_uri(image, _detect_format(image)) for item_id, image in thumbnails if image},
     }
 

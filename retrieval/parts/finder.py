@@ -45,6 +45,12 @@ class PartFinder:
         with self._catalogue.snapshot() as snapshot:
             return tuple(to_record(row) for row in snapshot.parts.of_items([item_id], kind))
 
+    def find_holders(self, part_ids: Sequence[int]) -> dict[int, int]:
+        """Return the item of each part, of those that exist."""
+        with self._catalogue.snapshot() as snapshot:
+            parts, items = snapshot.parts.find_owners(part_ids)
+        return dict(zip(parts.tolist(), items.tolist(), strict=True))
+
     def find(
         self, names: Sequence[str], retry_failed: bool = False, progress: ReportProgress | None = None
     ) -> FindReport:

@@ -12,15 +12,24 @@ from indexers.types import Ids, Json
 from retrieval.records.base import HANDLE, Listing, Record
 from retrieval.records.items import Item, Page
 from retrieval.records.notebook import render_thumbnails
+from retrieval.records.parts import Part, PartPage
 from retrieval.records.pictures import PictureSource
 
 Pager = Callable[[Ids, int, int], Page]
-"""Takes items, page and size, and returns that page."""
+"""Takes members, page and size, and returns that page of items."""
+PartPager = Callable[[Ids, int, int], PartPage]
+"""Takes parts, page and size, and returns that page of parts."""
 
 
 def no_items() -> Ids:
     """Return an empty array of item ids."""
     return np.empty(0, np.int64)
+
+
+NOT_CONNECTED = (
+    "this cluster is not connected to an open collection (it was built by hand, or unpickled), so it can't read its "
+    "{}; read it again with `collection.cluster(id)`, or `collection.partitions()`"
+)
 
 
 class MemberList(Record):
@@ -34,12 +43,12 @@ class MemberList(Record):
     _pictures: PictureSource | None
 
     def items(self, page: int = 1, size: int = 100) -> Page:
-        """Return a page of its items, those nearest to its mean first; `cursor` is the number of the next page."""
+        """Return a page of its items, those nearest to its mean first; `cursor` is the number of the next page.
+
+        Of a cluster of parts, these are the items that hold its parts, each once.
+        """
         if self._pager is None:
-            raise UsageError(
-                "this cluster is not connected to an open collection (it was built by hand, or unpickled), so it can't "
-                "read its items; read it again with `collection.cluster(id)`, or `collection.partitions()`"
-            )
+            raise UsageError(NOT_CONNECTED.format("items"))
         return self._pager(self._members, page, size)
 
     def walk(self, size: int = 500) -> Iterator[Item]:
@@ -63,11 +72,12 @@ class MemberList(Record):
 
     @property
     def members(self) -> tuple[int, ...]:
-        """The ids of all its items, sorted."""
+        """The ids of all its items, or of its parts, sorted."""
         return tuple(self._members.tolist())
 
     def _repr_html_(self) -> str:
-        captions = [(item_id, f"item {item_id}") for item_id in self.representatives]
+        word = "item" if getattr(self, "of", None) is None else "part"
+        captions = [(member_id, f"{word} {member_id}") for member_id in self.representatives]
         return render_thumbnails(self._title(), captions, self._pictures)
 
     def _title(self) -> str:
@@ -76,14 +86,14 @@ class MemberList(Record):
 
 @dataclass(frozen=True, slots=True)
 class Cluster(MemberList):
-    """A cluster of pictures."""
+    """A cluster of pictures, or of parts of pictures."""
 
     id: int | None
     """The id, which the cluster keeps; None for a cluster of a cut that is in none of the levels."""
     name: str | None
     """The name that a person gave it, else an automatic one."""
     size: int
-    """The number of its items."""
+    """The number of its items, or parts."""
     level: str | None
     """The level or the clustering that it belongs to."""
     parent: int | None
@@ -91,26 +101,40 @@ class Cluster(MemberList):
     children: tuple[int, ...]
     """The clusters of the finer level that it consists of."""
     medoid: int
-    """The item nearest to all others."""
+    """The item nearest to all others; of a cluster of parts, the id of the part."""
     representatives: tuple[int, ...]
-    """The medoid and up to eight more items that cover the rest."""
+    """The medoid and up to eight more items, or parts, that cover the rest."""
     tightness: float
     """The mean similarity of two members."""
     new: int = 0
-    """The number of items that were added since the last update, or since the change number `since`."""
+    """The number of items, or parts, that were added since the last update, or since the change number `since`."""
     given: bool = False
     """True if a person gave it the name."""
     born: int | None = None
     """The change at which it was created."""
     hidden: bool = False
     """True if a person hid it."""
+    of: str | None = None
+    """The kind of the parts that it holds, such as "regions"; None: it holds items. Medoid, representatives and members
+    of a cluster of parts are ids of parts, which are never those of items."""
     _members: Ids = field(default_factory=no_items, repr=False, compare=False)
     _pager: Pager | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
     _pictures: PictureSource | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
+    _part_pager: PartPager | None = field(default=None, repr=False, compare=False, metadata=HANDLE)
+
+    def parts(self, page: int = 1, size: int = 100) -> PartPage:
+        """Return a page of its parts, each with its item and its box, those nearest to its mean first; `cursor` is the
+        number of the next page. Raises UsageError for a cluster of items."""
+        if self.of is None:
+            raise UsageError(f"cluster {self.id} holds items; `collection.parts(item)` lists the parts of one")
+        if self._part_pager is None:
+            raise UsageError(NOT_CONNECTED.format("parts"))
+        return self._part_pager(self._members, page, size)
 
     def _title(self) -> str:
         level = f" of {self.level}" if self.level else ""
-        return f"cluster {self.id if self.id is not None else ''}{level}: {self.name or 'unnamed'}, {self.size} items"
+        named = f"cluster {self.id if self.id is not None else ''}{level}: {self.name or 'unnamed'}"
+        return f"{named}, {self.size} {self.of or 'items'}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -122,12 +146,14 @@ class Clusters(Listing[Cluster]):
     level: str | None
     """The level or the clustering; None for a cut."""
     loose: int
-    """The number of items that are in none of them."""
+    """The number of items, or parts, that are in none of them."""
     as_of: int
     """The change number that they follow."""
     note: str = ""
     """Why they are not what was asked for: fewer than `count`, the same on two levels, or by direction in a space where
     the length of vectors counts too. Usually empty."""
+    of: str | None = None
+    """The kind of the parts that are clustered; None: items."""
 
     def _rows(self) -> tuple[Cluster, ...]:
         return self.clusters
@@ -138,11 +164,12 @@ class Clusters(Listing[Cluster]):
         )
         more = f"\n  ... {len(self) - 5} more" if len(self) > 5 else ""
         note = f"\n  {self.note}" if self.note else ""
-        return f"<{len(self)} clusters, {self.loose} loose items, as of change {self.as_of}{largest}{more}{note}>"
+        loose = f"{self.loose} loose {self.of or 'items'}"
+        return f"<{len(self)} clusters, {loose}, as of change {self.as_of}{largest}{more}{note}>"
 
     def _repr_html_(self) -> str:
         captions = [(cluster.medoid, cluster._title()) for cluster in self.clusters[:24]]
-        title = f"{len(self)} clusters, {self.loose} loose items, as of change {self.as_of}"
+        title = f"{len(self)} clusters, {self.loose} loose {self.of or 'items'}, as of change {self.as_of}"
         return render_thumbnails(title, captions, self.clusters[0]._pictures if self.clusters else None)
 
 
@@ -157,14 +184,16 @@ class Correction(Record):
     level: str
     """The level of the clusters that it is about."""
     groups: tuple[tuple[int, ...], ...] = field(repr=False)
-    """The ids of the items that it is about: of each cluster merged, each part of a split, both that are kept apart; of
-    a move those moved and those of the cluster."""
+    """The ids of the items, or parts, that it is about: of each cluster merged, each group of a split, both that are
+    kept apart; of a move those moved and those of the cluster."""
     clusters: tuple[int, ...]
     """The clusters that it names, by their ids then: both of a merge, the one that was split, moved to or hidden."""
     at: str
     """When it was made, in UTC (ISO 8601)."""
     exception: str
     """What of it does not hold, and why; usually empty."""
+    of: str | None = None
+    """The kind of the parts that it is about; None: it is about items."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,7 +296,7 @@ class ClusterEvent(Record):
 
 @dataclass(frozen=True, slots=True)
 class Loose(Record):
-    """An item that is in no cluster of a level."""
+    """An item, or a part of one, that is in no cluster of a level."""
 
     item: int
     """The item's id."""
@@ -279,11 +308,13 @@ class Loose(Record):
     """The cluster with the most similar centroid."""
     similarity: float
     """The similarity to that centroid."""
+    part: Part | None = None
+    """The part of the item, if parts were asked for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Outlier(Record):
-    """An item that is not similar to any other."""
+    """An item, or a part of one, that is not similar to any other."""
 
     item: int
     """The item's id."""
@@ -294,6 +325,8 @@ class Outlier(Record):
     score: float
     """The mean similarity to its nearest neighbours."""
     nearest: int | None
-    """The most similar item."""
+    """The most similar item; of a part, the item that holds the most similar part."""
     reason: str
     """Why it is an outlier."""
+    part: Part | None = None
+    """The part of the item, if parts were asked for."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from indexers.types import Failure
-from retrieval.records.base import Record
+from retrieval.records.base import Listing, Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,21 @@ class Part(Record):
     """The finder that has found it."""
     version: str | None = None
     """The finder's version."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartPage(Listing[Part]):
+    """A page of parts."""
+
+    parts: tuple[Part, ...]
+    """The parts of this page."""
+    cursor: int | None
+    """The number of the next page; None: there are no more."""
+    as_of: int
+    """The change number that the page belongs to."""
+
+    def _rows(self) -> tuple[Part, ...]:
+        return self.parts
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,6 @@ import numpy as np
 from indexers.catalogue.catalogue import Catalogue
 from indexers.catalogue.parts import PartRow
 from indexers.catalogue.snapshot import Snapshot
-from indexers.errors import BadQuery, UsageError
 from indexers.types import Ids, Vectors
 from indexers.vectors.allowed import Allowed
 from retrieval.items.pictures import PictureLoader
@@ -25,7 +24,6 @@ from retrieval.search.query import Query
 from retrieval.search.ranking import find_first_per_label
 from retrieval.spaces import scope
 from retrieval.spaces.part_owners import find_items
-from retrieval.spaces.spaces import Spaces
 from retrieval.spaces.view import View, check_level, find_cluster_state
 
 POOL, LEAST = 5, 100
@@ -46,19 +44,6 @@ class Best(NamedTuple):
     items: Ids
     scores: Vectors
     is_proved: bool
-
-
-def view_parts(spaces: Spaces, view: View, kind: str) -> View:
-    """Return the space of parts of a kind. Raises UsageError if they were never looked for."""
-    if not isinstance(kind, str):
-        raise BadQuery(f'by is a kind of parts, such as "subject"; got {kind!r}')
-    found = spaces.view_parts(view, kind)
-    if found is None:
-        raise UsageError(
-            f"no parts of the kind {kind!r} were looked for in the space {view.space.name!r}; look for them: nearkin "
-            f"parts find {kind}"
-        )
-    return found
 
 
 def attach_worded_parts(catalogue: Catalogue, hits: Hits, kind: str, words: str) -> Hits:

@@ -29,7 +29,7 @@ from retrieval.filters import parse_filter
 from retrieval.items.pictures import PictureLoader
 from retrieval.parts.asking import PartAsker
 from retrieval.records.search import NEAREST, NEAREST_PER_CLUSTER, WITHIN_RADIUS, Hits
-from retrieval.search.by_parts import attach_worded_parts, find_by_parts, view_parts
+from retrieval.search.by_parts import attach_worded_parts, find_by_parts
 from retrieval.search.diffusion import rank_again
 from retrieval.search.expansion import expand, is_expanded
 from retrieval.search.hits import Ranking, SpaceSwitched, build_hits, check_space, judge
@@ -90,7 +90,7 @@ class Search:
         """Return the hits of a query by parts, or by a box of a picture."""
         if parts.count_given() != 1:
             Query(view, **parts._asdict())  # raises
-        of_parts = None if options.by is None else view_parts(self._spaces, view, options.by)
+        of_parts = None if options.by is None else self._spaces.view_parts(view, options.by)
         asking = self._asker.choose(view, of_parts, parts.picture, parts.item, region)
         if asking.picture is not None or asking.vector is not None:
             parts = parts._replace(picture=asking.picture, vector=asking.vector, item=None)

@@ -218,7 +218,7 @@ class Thumbnails:
     """WebP thumbnails of items, made when they are first asked for, by content: two items of one content share them."""
 
     def __init__(self, collection: Collection, decoder: Decoder) -> None:
-        self._decoder = decoder
+        self._collection, self._decoder = collection, decoder
         self._folder = collection.path / "thumbnails"
 
     def get(self, item: Item, edge: int) -> bytes:
@@ -235,6 +235,28 @@ class Thumbnails:
         with suppress(WriteFailed):  # on a full disk, or where nothing may be written, it is shown all the same
             write_file(path, content)
         return content
+
+    def get_part(self, part_id: int, edge: int) -> tuple[str, bytes]:
+        """Return the thumbnail of a part as WebP, and a key of what it shows. Raises ItemNotFound, UnreadablePicture,
+        TooBusy."""
+        item_id = self._collection._parts.part_finder.find_holders([part_id]).get(part_id)
+        if item_id is None:
+            raise ItemNotFound(f"there is no part with the id {part_id}")
+        item = self._collection.get(item_id)
+        part = next(part for part in self._collection.parts(item_id) if part.id == part_id)
+        place = repr((part.box, part.page, part.start)).encode()
+        key = f"{item.hash}-{edge}-{images.hash_content(place).hex()[:16]}"  # it goes when the item goes for good
+        path = self._folder / key[:2] / f"{key}.webp"
+        check_links(self._folder.parent, [path])
+        with suppress(OSError):
+            content = read_regular_file(path, MAX_STORED_BYTES)
+            if content[:4] == b"RIFF" and content[8:12] == b"WEBP":
+                return key, content
+        with self.hold(item):
+            content = self._collection._parts.part_pictures.make_thumbnail(part_id, edge)
+        with suppress(WriteFailed):
+            write_file(path, content)
+        return key, content
 
     def get_original(self, item: Item) -> Original:
         """Return the item's picture as it was added. Raises UnreadablePicture where the file has changed since, or is

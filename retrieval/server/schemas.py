@@ -32,9 +32,13 @@ def _refuse_bool_and_text(value: Any) -> Any:
 
 ItemId = Annotated[int, Path(alias="item", ge=0, lt=MAX_JSON_INT, description="The item's id.")]
 ClusterId = Annotated[int, Path(alias="cluster", ge=0, lt=MAX_JSON_INT, description="The cluster's id.")]
+PartId = Annotated[int, Path(alias="part", ge=0, lt=MAX_JSON_INT, description="The part's id.")]
 PartitionId = Annotated[int, Path(alias="partition", ge=0, lt=MAX_JSON_INT, description="The partition's id.")]
 DecisionId = Annotated[int, Path(alias="decision", ge=0, lt=MAX_JSON_INT, description="The decision's id.")]
 PageNumber = Annotated[int, Query(ge=1, le=2**31, description="Page number.")]
+PartKind = Annotated[
+    str | None, Query(description="A kind of parts, such as regions: these are clustered, in place of the pictures.")
+]
 Level = Annotated[str, Query(description="A level (coarse, medium, fine), or the name of a clustering.")]
 
 JsonId = Annotated[int, Field(ge=0, lt=MAX_JSON_INT), Strict(False), BeforeValidator(_refuse_bool_and_text)]

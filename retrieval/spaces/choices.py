@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from indexers import plugins
 from indexers.embedders.base import Embedder
-from indexers.errors import BadSetting, SpaceNotFound, UsageError
+from indexers.errors import BadQuery, BadSetting, SpaceNotFound, UsageError
+from indexers.finders.base import GROUP
 from indexers.followers.remote import RemoteFollower
 from indexers.followers.stored import IndexFollower
 from indexers.types import Metric, Space
 from indexers.vectors.base import VectorIndex
 from indexers.vectors.metrics import PRODUCT_METRICS
+from retrieval.checks import show_value
 from retrieval.config import Config
 
 
@@ -74,3 +76,21 @@ def find_space(spaces: list[Space], name: str) -> Space:
             return space
     names = ", ".join(space.name for space in spaces) or "none"
     raise SpaceNotFound(f"there is no space {name!r}; there are: {names}")
+
+
+def find_part_space(spaces: Sequence[Space], beside: Space, kind: str) -> Space:
+    """Return the space of parts of a kind, of those beside a space of items.
+
+    Raises BadQuery for what is no kind of parts, UsageError for one that was never looked for.
+    """
+    for space in spaces:
+        if space.parts == kind:
+            return space
+    finders = sorted(plugins.find_members(GROUP))
+    if not isinstance(kind, str) or kind not in finders:
+        known = ", ".join(sorted({*finders, *(str(space.parts) for space in spaces)}))
+        raise BadQuery(f"there are no parts of the kind {show_value(kind)}; kinds are: {known}")
+    raise UsageError(
+        f"no parts of the kind {kind!r} were looked for in the space {beside.name!r}; look for them: nearkin parts "
+        f"find {kind}"
+    )

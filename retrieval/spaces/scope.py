@@ -10,7 +10,7 @@ import numpy as np
 from indexers.arrays import sort_unique
 from indexers.catalogue.snapshot import Snapshot
 from indexers.errors import BadQuery, ClusterNotFound
-from indexers.types import LEVELS, Ids, Level
+from indexers.types import LEVELS, Ids, Level, Space
 from retrieval.checks import is_whole
 
 MAX_ID = 2**63
@@ -65,18 +65,39 @@ def _build_cluster_key(cluster: Any) -> Any:
 def find_members(clusters: Sequence[Any], space_id: int, snapshot: Snapshot) -> Ids:
     """Return the items that are in any of these clusters, sorted; names are resolved. No clusters have no items.
 
-    Raises ClusterNotFound.
+    Those of clusters of parts are the items that hold the parts; a name is looked for among these last. Raises
+    ClusterNotFound.
     """
-    members: list[Ids] = [cluster._members for cluster in clusters if _is_record(cluster)]
+    members: list[Ids] = [_read_items(cluster, snapshot) for cluster in clusters if _is_record(cluster)]
     others = dict.fromkeys(cluster for cluster in clusters if not _is_record(cluster))
     ids_of = {cluster: _list_ids(cluster) for cluster in others}
     item_ids, found = select_members({id_ for ids in ids_of.values() for id_ in ids}, space_id, snapshot)
+    absent = {id_ for ids in ids_of.values() if found.isdisjoint(ids) for id_ in ids}
+    for beside in _list_part_spaces(space_id, snapshot) if absent else ():
+        part_ids, theirs = select_members(absent, beside.id, snapshot)
+        item_ids += [_find_holders(ids, snapshot) for ids in part_ids]
+        found |= theirs
     for cluster, cluster_ids in ids_of.items():
         if found.isdisjoint(cluster_ids):
             called = f"named {cluster.name!r}" if isinstance(cluster, ClustersOfName) else str(cluster)
             raise ClusterNotFound(f"there is no cluster {called}; `clusters` lists them")
     members += item_ids
     return members[0] if len(members) == 1 else sort_unique(np.concatenate([np.empty(0, np.int64), *members]))
+
+
+def _read_items(cluster: Any, snapshot: Snapshot) -> Ids:
+    """Return the items of a record, sorted."""
+    members: Ids = cluster._members
+    return members if getattr(cluster, "of", None) is None else _find_holders(members, snapshot)
+
+
+def _find_holders(part_ids: Ids, snapshot: Snapshot) -> Ids:
+    """Return the items that hold parts, sorted."""
+    return sort_unique(snapshot.parts.find_owners(part_ids.tolist())[1])
+
+
+def _list_part_spaces(space_id: int, snapshot: Snapshot) -> list[Space]:
+    return [space for beside in snapshot.spaces() if beside.id == space_id for space in snapshot.part_spaces(beside)]
 
 
 def _list_ids(cluster: Any) -> Sequence[int]:

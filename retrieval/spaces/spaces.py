@@ -36,7 +36,7 @@ from indexers.vectors.exact import Exact
 from indexers.vectors.metrics import parse_metric
 from retrieval.config import Config
 from retrieval.records.reports import SpaceInfo
-from retrieval.spaces.choices import check_same_weights, find_space, make_index, make_index_follower
+from retrieval.spaces import choices
 from retrieval.spaces.embedder_names import check_name, find_own_space, name_of
 from retrieval.spaces.embedders import Embedders
 from retrieval.spaces.part_owners import PartOwners
@@ -73,19 +73,17 @@ class Spaces:
             spaces = snapshot.spaces()
         self._embedders.check_requested(spaces)
         if name is not None:
-            return self._use_view(find_space(spaces, name))
+            return self._use_view(choices.find_space(spaces, name))
         self._current = next((space.id for space in spaces if space.current), None)
         return next((self._use_view(space) for space in spaces if space.current), None)
 
-    def view_parts(self, view: View, kind: str) -> View | None:
-        """Return the space of parts of a kind beside a space of items; None if such parts were never looked for."""
+    def view_parts(self, view: View, kind: str) -> View:
+        """Return the space of parts of a kind beside a space of items. Raises what `find_part_space` raises."""
         with self._catalogue.snapshot() as snapshot:
-            spaces = [space for space in snapshot.part_spaces(view.space) if space.parts == kind]
-        for space in spaces:
-            of_parts = self._use_view(space)
-            of_parts.items_space_id = view.space.id
-            return of_parts
-        return None
+            space = choices.find_part_space(snapshot.part_spaces(view.space), view.space, kind)
+        of_parts = self._use_view(space)
+        of_parts.items_space_id = view.space.id
+        return of_parts
 
     def view_all(self) -> list[View]:
         """Return all spaces, those of parts too."""
@@ -140,17 +138,17 @@ class Spaces:
         if config.index != "exact":  # the flat file is the exact index itself
 
             def fresh() -> Any:
-                made = make_index(config, space.dimension, space.metric)
+                made = choices.make_index(config, space.dimension, space.metric)
                 made.attach(config.index_url or self._catalogue.server_url, f"nearkin_{identity[:16]}_{space.id}")
                 made.bind(lambda: flat.index)
                 return made
 
-            index = make_index_follower(config, space, fresh, folder / "index", identity, private / "index")
+            index = choices.make_index_follower(config, space, fresh, folder / "index", identity, private / "index")
 
         def load_vocabulary() -> tuple[Sequence[str], Vectors] | None:
             return self._load_words(space, folder / "vocabulary.npz") if self._names_clusters(space) else None
 
-        names = ClusterNamer(load_vocabulary, lambda: flat.index)
+        names = ClusterNamer(load_vocabulary, lambda: flat.index, space.parts is not None)
         tree = None
         if config.clusters:
             tree = TreeFollower(space, flat, index, folder / "tree", identity, names, private / "tree")
@@ -244,7 +242,7 @@ class Spaces:
         if view is None and self._embedders.takes_over(origin):
             view = self._use_view(self._insert(replace(origin, name=origin.embedder or READY_MADE)))
         view = view or self.open_for_vectors(vectors)
-        check_same_weights(origin, view.space)
+        choices.check_same_weights(origin, view.space)
         return view
 
     def foresee_import(self, vectors: Vectors, origin: Space | None, foreseen: Space | None = None) -> Space:
@@ -264,9 +262,9 @@ class Spaces:
             dimension, metric = check_vectors(vectors).shape[1], parse_metric(self._config.metric)
             space = Space(0, READY_MADE, None, {}, "", dimension, metric, False)
         if origin is not None:
-            check_same_weights(origin, space)
+            choices.check_same_weights(origin, space)
         if space.id == 0 or space is origin:
-            make_index(self._config, space.dimension, space.metric)  # what no index takes is told now
+            choices.make_index(self._config, space.dimension, space.metric)  # what no index takes is told now
         return space
 
     def open_second(self, embedder: str | Embedder) -> View:
@@ -291,7 +289,7 @@ class Spaces:
 
     def _insert(self, space: Space, second: bool = False) -> Space:
         # if the index takes no such thing, nothing is written yet
-        make_index(self._config, space.dimension, space.metric)
+        choices.make_index(self._config, space.dimension, space.metric)
         values = {name: value for name, value in asdict(space).items() if name not in ("id", "current", "parts")}
         with self._catalogue.transaction() as transaction:
             # another process may have been faster
@@ -301,7 +299,7 @@ class Spaces:
     def use(self, name: str, *, partial: bool = False) -> Space:
         """Search that space from now on, in every process. Raises SpaceNotFound, UsageError (it lacks items)."""
         with self._catalogue.transaction() as transaction:
-            space = find_space(transaction.spaces(), name)
+            space = choices.find_space(transaction.spaces(), name)
             lacking = transaction.count_unembedded(space.id)
             if lacking and not partial:
                 raise UsageError(
@@ -315,7 +313,7 @@ class Spaces:
     def drop(self, name: str) -> None:
         """Remove a space with its vectors and files. Raises SpaceNotFound, UsageError (the current one)."""
         with self._catalogue.transaction() as transaction:
-            space = find_space(transaction.spaces(), name)
+            space = choices.find_space(transaction.spaces(), name)
             if space.current:
                 raise UsageError(f"the space {name!r} is the current one; switch to another space first")
             dropped = [space, *transaction.part_spaces(space)]

@@ -172,6 +172,11 @@ def find_cluster_state(view: View, snapshot: Snapshot, level: Level = LEVELS[0])
 def _find_named_state(view: View, snapshot: Snapshot, name: str) -> ClusterState:
     row = snapshot.clusterings.find(check_level(name, snapshot))
     assert row is not None
+    if view.space.parts is not None:
+        levels = ", ".join(LEVELS)
+        raise BadQuery(
+            f"the clustering {name!r} is of pictures; clusters of {view.space.parts} have the levels {levels}"
+        )
     written, state = view.named_states.get(row.id, (-1, None))
     if state is None or written != row.written:
         item_clusters = snapshot.clusterings.item_clusters(row.id)

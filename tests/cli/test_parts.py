@@ -42,7 +42,8 @@ def test_wrong_use_is_told(shell: Shell, discs: Path) -> None:
     assert "give one item" in shell("parts", code=2).stderr
     assert "no finder 'dogs'" in shell("parts", "find", "dogs", code=2).stderr
     assert "X,Y,WIDTH,HEIGHT" in shell("search", "--item", "1", "--region", "1,2", code=2).stderr
-    assert "nearkin parts find faces" in shell("search", "--item", "1", "--by", "faces", code=2).stderr
+    assert "nearkin parts find tiles" in shell("search", "--item", "1", "--by", "tiles", code=2).stderr
+    assert "kinds are: frames, pages" in shell("search", "--item", "1", "--by", "dogs", code=2).stderr
 
 
 def test_a_place_is_a_page_a_time_and_a_box() -> None:
@@ -50,3 +51,29 @@ def test_a_place_is_a_page_a_time_and_a_box() -> None:
     assert describe_place(Part(1, 1, "x", (1, 2, 3, 4), page=2)) == "page 2 1,2,3,4"
     assert describe_place(Part(1, 1, "x", None, start=3725.04)) == "at 1:02:05.0"
     assert format_time(61.5) == "1:01.5"
+
+
+def test_clusters_and_outliers_of_parts_are_shown_with_their_places(shell: Shell, discs: Path, tmp_path: Path) -> None:
+    shell("parts", "find", "tiles:3")
+    clusters = shell.json("clusters", "--of", "tiles", "--level", "fine")
+    assert clusters["of"] == "tiles"
+    cluster = clusters["clusters"][0]
+    shown = shell("cluster", f"#{cluster['id']}").stdout
+    assert f"{cluster['size']} tiles, fine" in shown
+    assert f"{cluster['medoid']:>7}  {discs}" in shown
+    assert "unclustered tiles" in shell("clusters", "--of", "tiles", "--count", "1").stdout
+    assert shell("rename", str(cluster["id"]), "grounds").stdout == f"#{cluster['id']} is now named 'grounds'\n"
+    assert "grounds" in shell("clusters", "--of", "tiles").stdout
+    assert len(shell.json("cluster", "grounds")["parts"]["parts"]) == min(cluster["size"], 100)
+    (row,) = shell.json("outliers", "--of", "tiles", "-n", "1")["outliers"]
+    out = shell("outliers", "--of", "tiles", "-n", "1").stdout
+    assert f"tiles {row['part']['id']} {','.join(map(str, row['part']['box']))}" in out
+    shell("loose", "--of", "tiles")
+    shell("clusters", "--of", "tiles", "--html", tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text()
+    assert "Clusters of tiles." in page
+    assert page.count("data:image/webp") >= 1
+    moved = shell("correct", "split", "grounds", *map(str, cluster["representatives"][:1]))
+    assert "this is correction" in moved.stdout
+    assert "regions" not in shell("corrections").stdout
+    assert "no parts of the kind 'regions' were looked for" in shell("clusters", "--of", "regions", code=2).stderr

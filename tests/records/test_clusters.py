@@ -55,6 +55,7 @@ def test_the_others_are_plain() -> None:
         "uri": None,
         "nearest": 4,
         "similarity": 0.5,
+        "part": None,
     }
 
 

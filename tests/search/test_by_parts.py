@@ -98,12 +98,14 @@ def test_clusters_are_those_of_items(parted: Any) -> None:
 def test_what_makes_no_sense_is_refused(parted: Any) -> None:
     made, _ = parted
     query = [1.0] * DIMENSION
-    with pytest.raises(UsageError, match="nearkin parts find faces"):
-        made.search(vector=query, by="faces")
+    with pytest.raises(UsageError, match="nearkin parts find subject"):
+        made.search(vector=query, by="subject")
+    with pytest.raises(BadQuery, match="no parts of the kind 'dogs'; kinds are: frames, pages, "):
+        made.search(vector=query, by="dogs")
     for options in ({"diversify": 0.5}, {"rerank": "diffusion"}, {"query": "words"}):
         with pytest.raises(BadQuery, match="by= can't be combined"):
             made.search(vector=query, by="tiles", **options)
-    with pytest.raises(BadQuery, match="by is a kind"):
+    with pytest.raises(BadQuery, match="no parts of the kind 3"):
         made.search(vector=query, by=3)
     assert len(made.search(item="k5", by="tiles", k=3, group=True).groups) >= 1
 

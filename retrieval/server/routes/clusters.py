@@ -11,6 +11,7 @@ from indexers.errors import ClusterNotFound
 from indexers.types import LEVELS
 from retrieval import Cluster, ClusterEvent, Clusters, Loose, NamedClustering, Outlier, Page, Partition
 from retrieval.clusters.named import check_name, choice_of, parameters_of
+from retrieval.records.parts import PartPage
 from retrieval.records.reports import Job
 from retrieval.server.responses import answer_json, check_page, document_errors
 from retrieval.server.schemas import (
@@ -20,6 +21,7 @@ from retrieval.server.schemas import (
     Level,
     PageNumber,
     PartitionId,
+    PartKind,
     RequestBody,
     ResponseBody,
     build_list,
@@ -99,11 +101,12 @@ def list_clusters(
         str, Query(description="apart: leave loose items out; nearest: count each to its nearest cluster.")
     ] = "apart",
     hidden: Annotated[bool, Query(description="Also return clusters that were hidden.")] = False,
+    of: PartKind = None,
 ) -> Response:
     """Return the clusters of a level, or of a cut of the tree, the largest first."""
     if count is not None or threshold is not None:
-        return answer_json(collection.cut(count, threshold))
-    return answer_json(collection.clusters(level or "medium", loose=loose, since=since, hidden=hidden))
+        return answer_json(collection.cut(count, threshold, of=of))
+    return answer_json(collection.clusters(level or "medium", loose=loose, since=since, hidden=hidden, of=of))
 
 
 @router.get(
@@ -111,11 +114,13 @@ def list_clusters(
     response_model=build_list("loose", Loose, "The items, in order of id."),
     responses=document_errors(400),
 )
-def list_loose_items(collection: CollectionDep, level: Level = "medium", page: PageNumber = 1) -> Response:
-    """Return the items that are in no cluster of a level, 100 a page."""
-    items = collection.loose(level, page=page)
+def list_loose_items(
+    collection: CollectionDep, level: Level = "medium", page: PageNumber = 1, of: PartKind = None
+) -> Response:
+    """Return the items that are in no cluster of a level, 100 a page; with `of` the parts, each with its item."""
+    items = collection.loose(level, page=page, of=of)
     if not items:
-        check_page(page, LOOSE_PAGE, collection.clusters(level).loose)
+        check_page(page, LOOSE_PAGE, collection.clusters(level, of=of).loose)
     return answer_json({"loose": [item.to_dict() for item in items]})
 
 
@@ -147,10 +152,24 @@ def list_cluster_items(
     page: PageNumber = 1,
     size: PageSize = 100,
 ) -> Response:
-    """Return a page of a cluster's items, the most typical first; `cursor` is the number of the next page."""
+    """Return a page of a cluster's items, the most typical first; `cursor` is the number of the next page.
+
+    Of a cluster of parts, these are the items that hold its parts, each once.
+    """
     cluster = collection.cluster(cluster_id)
     check_page(page, size, cluster.size)
     return answer_json(cluster.items(page, size))
+
+
+@router.get("/clusters/{cluster}/parts", response_model=build_model(PartPage), responses=document_errors(400, 404))
+def list_cluster_parts(
+    cluster_id: ClusterId, collection: CollectionDep, page: PageNumber = 1, size: PageSize = 100
+) -> Response:
+    """Return a page of the parts of a cluster of parts, the most typical first; `cursor` is the number of the next
+    page."""
+    cluster = collection.cluster(cluster_id)
+    check_page(page, size, cluster.size)
+    return answer_json(cluster.parts(page, size))
 
 
 @router.patch("/clusters/{cluster}", response_model=build_model(Cluster), responses=document_errors(400, 404, 503))
@@ -189,21 +208,32 @@ def list_partition_items(
     return answer_json(partition.items(page, size))
 
 
-@router.get("/events", response_model=build_list("events", ClusterEvent, "The events, the oldest first."))
+@router.get(
+    "/events",
+    response_model=build_list("events", ClusterEvent, "The events, the oldest first."),
+    responses=document_errors(400),
+)
 def list_cluster_events(
     collection: CollectionDep,
     since: Annotated[int, Query(ge=0, lt=MAX_JSON_INT, description="A change number.")] = 0,
+    of: PartKind = None,
 ) -> Response:
     """Return what happened to clusters after a change number."""
-    return answer_json({"events": [event.to_dict() for event in collection.cluster_events(since)]})
+    return answer_json({"events": [event.to_dict() for event in collection.cluster_events(since, of=of)]})
 
 
-@router.get("/outliers", response_model=build_list("outliers", Outlier, "The outliers, the strangest first."))
+@router.get(
+    "/outliers",
+    response_model=build_list("outliers", Outlier, "The outliers, the strangest first."),
+    responses=document_errors(400),
+)
 def list_outliers(
-    collection: CollectionDep, n: Annotated[int, Query(ge=1, le=1000, description="How many.")] = 20
+    collection: CollectionDep,
+    n: Annotated[int, Query(ge=1, le=1000, description="How many.")] = 20,
+    of: PartKind = None,
 ) -> Response:
-    """Return the items that are least similar to any other."""
-    return answer_json({"outliers": [outlier.to_dict() for outlier in collection.outliers(n)]})
+    """Return the items that are least similar to any other; with `of` the parts, each with its item."""
+    return answer_json({"outliers": [outlier.to_dict() for outlier in collection.outliers(n, of=of)]})
 
 
 @router.get("/clusterings", response_model=build_list("clusterings", NamedClustering, "All named clusterings."))

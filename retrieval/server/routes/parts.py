@@ -4,15 +4,23 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import ConfigDict, Field
 
 from indexers.errors import BadQuery
 from indexers.finders.base import load_finder
 from retrieval.records.parts import Part
+from retrieval.records.pictures import THUMBNAIL_EDGES
 from retrieval.records.reports import Job
-from retrieval.server.responses import answer_json, document_errors
-from retrieval.server.schemas import ItemId, RequestBody, build_list, build_model
+from retrieval.server.responses import (
+    NOT_MODIFIED,
+    answer_json,
+    document_errors,
+    document_picture,
+    matches_etag,
+)
+from retrieval.server.routes.items import CACHE_CONTROL
+from retrieval.server.schemas import ItemId, PartId, RequestBody, build_list, build_model
 from retrieval.server.state import CollectionDep, StateDep
 
 router = APIRouter(prefix="/v1", tags=["parts"])
@@ -41,6 +49,30 @@ def list_parts(
 ) -> Response:
     """Return the parts that were found in the picture of an item."""
     return answer_json({"parts": [part.to_dict() for part in collection.parts(item_id, kind)]})
+
+
+@router.get(
+    "/parts/{part}/thumbnail",
+    response_class=Response,
+    responses={**document_picture("image/webp"), **NOT_MODIFIED, **document_errors(400, 404, 422, 503)},
+)
+def get_part_thumbnail(
+    part_id: PartId,
+    request: Request,
+    state: StateDep,
+    edge: Annotated[
+        int, Query(description="Pixels of the longer edge.", json_schema_extra={"enum": list(THUMBNAIL_EDGES)})
+    ] = 320,
+) -> Response:
+    """Return what is in the box of a part, or the page or frame that it is, small, as WebP."""
+    if edge not in THUMBNAIL_EDGES:
+        raise BadQuery(f"edge must be one of {', '.join(map(str, THUMBNAIL_EDGES))} pixels; got {edge}")
+    key, content = state.thumbnails.get_part(part_id, edge)
+    etag = f'"{key}"'
+    headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
+    if matches_etag(request, etag):
+        return Response(status_code=304, headers=headers)
+    return Response(content, 200, headers, "image/webp")
 
 
 @router.post("/jobs/parts", status_code=202, response_model=build_model(Job), responses=document_errors(400, 503))
