@@ -76,7 +76,7 @@ def _compare(before: Sequence[Place], after: Sequence[Place]) -> Any:
     return shared * both / np.maximum(lengths[0][:, None] + lengths[1] - both, 1e-9)
 
 
-def _overlap(start: Any, length: Any, others: Any, other_lengths: Any) -> Any:
+def _overlap(start: Any, length: Any, second_start: Any, second_length: Any) -> Any:
     """Return the lengths that spans have in common, (n, m)."""
-    end = np.minimum((start + length)[:, None], others + other_lengths)
-    return np.maximum(end - np.maximum(start[:, None], others), 0)
+    end = np.minimum((start + length)[:, None], second_start + second_length)
+    return np.maximum(end - np.maximum(start[:, None], second_start), 0)
