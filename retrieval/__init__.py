@@ -69,9 +69,9 @@ if TYPE_CHECKING:
     from retrieval.records.items import Item, Page, TrashedItem
     from retrieval.records.learning import Lesson, Suggestion, Suggestions
     from retrieval.records.maps import CollectionMap, Territory
-    from retrieval.records.parts import FindReport, Part
+    from retrieval.records.parts import FindReport, Part, PartPage
     from retrieval.records.proposals import Proposal
-    from retrieval.records.reports import AddReport, Backup, Info, ReadReport, Report, SyncReport
+    from retrieval.records.reports import AddReport, Backup, Info, PartInfo, ReadReport, Report, SyncReport
     from retrieval.records.search import Group, Hit, Hits
     from retrieval.records.stacks import Stack
     from retrieval.records.structure import NeighbourPath, Summary
@@ -99,8 +99,8 @@ _ROOMS = {
     "retrieval.records.maps": "CollectionMap Territory",
     "retrieval.records.proposals": "Proposal",
     "retrieval.records.learning": "Lesson Suggestion Suggestions",
-    "retrieval.records.parts": "FindReport Part",
-    "retrieval.records.reports": "AddReport Backup Info ReadReport Report SyncReport",
+    "retrieval.records.parts": "FindReport Part PartPage",
+    "retrieval.records.reports": "AddReport Backup Info PartInfo ReadReport Report SyncReport",
     "retrieval.records.search": "Group Hit Hits",
     "retrieval.records.stacks": "Stack",
     "retrieval.records.structure": "NeighbourPath Summary",
@@ -165,6 +165,8 @@ __all__ = [
     "Page",
     "Pair",
     "Part",
+    "PartInfo",
+    "PartPage",
     "Partition",
     "PictureError",
     "PictureTooLarge",

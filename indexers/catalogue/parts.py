@@ -114,10 +114,7 @@ class PartReader:
         )
         if retry_failed:
             is_done = is_done.where(finding.c.problem.is_(None))
-        has_file = sa.exists().where(location.c.item == item.c.id, location.c.missing_since.is_(None))
-        query = sa.select(item.c.id, item.c.hash).where(item.c.hash.is_not(None), has_file, ~is_done)
-        if formats:
-            query = query.where(item.c.format.in_(list(formats)))
+        query = sa.select(item.c.id, item.c.hash).where(*_is_to_look_at(formats), ~is_done)
         return [(row[0], row[1]) for row in self._all(query.order_by(item.c.id))]
 
     def texts(self, item_ids: Sequence[int]) -> dict[int, str]:
@@ -146,6 +143,23 @@ class PartReader:
         parts = dict(map(tuple, self._all(sa.select(part.c.kind, sa.func.count()).group_by(part.c.kind))))
         return {kind: (count, parts.get(kind, 0)) for kind, count in items}
 
+    def count_looked(self, kind: str) -> tuple[int, int]:
+        """Return the number of pictures that were looked at for parts of a kind as they are now, and of how many of
+        them the files could not be read."""
+        is_current = sa.and_(finding.c.item == item.c.id, finding.c.content == item.c.hash)
+        query = sa.select(sa.func.count(), sa.func.count(finding.c.problem)).select_from(finding.join(item, is_current))
+        looked, failed = self._all(query.where(finding.c.kind == kind))[0]
+        return int(looked), int(failed)
+
+    def count_waiting(self, kind: str, formats: Sequence[str] = ()) -> int:
+        """Return the number of pictures with a file that were not looked at for parts of a kind as they are now;
+        formats: only files of these."""
+        query = sa.select(sa.func.count()).select_from(item).where(*_is_to_look_at(formats))
+        is_done = sa.exists().where(
+            finding.c.item == item.c.id, finding.c.kind == kind, finding.c.content == item.c.hash
+        )
+        return int(self._all(query.where(~is_done))[0][0])
+
     def read_states(self, item_ids: Sequence[int]) -> dict[int, Json]:
         """Return by id what is known of the parts of these items, as JSON, for the trash."""
         states: dict[int, Json] = {}
@@ -162,6 +176,13 @@ class PartReader:
         vectors = sa.select(*columns).join(part, part.c.id == part_vector.c.part).where(part.c.item.in_(item_ids))
         names = [column.name for column in columns]
         self._connection.execute(sa.insert(trash_part_vector).from_select(names, vectors))
+
+
+def _is_to_look_at(formats: Sequence[str]) -> list[sa.ColumnElement[bool]]:
+    """Return the conditions of pictures with a file, of these formats if any are given."""
+    has_file = sa.exists().where(location.c.item == item.c.id, location.c.missing_since.is_(None))
+    is_of_format = [item.c.format.in_(list(formats))] if formats else []
+    return [item.c.hash.is_not(None), has_file, *is_of_format]
 
 
 def is_sound(state: Any) -> bool:

@@ -26,9 +26,18 @@ def info(collection: Folder = DEFAULT, as_json: AsJson = False) -> None:
     if as_json:
         print_json(record)
     else:
-        work = record.pop("work")
+        work, parts = record.pop("work"), record.pop("parts")
         rows = [(name, str(value)) for name, value in record.items() if value not in (None, [])]
+        rows += [(kind["kind"], describe_parts(kind)) for kind in parts]
         show_table(rows + ([("work", describe_work(work))] if work else []))
+
+
+def describe_parts(kind: Json) -> str:
+    """Return what there is of one kind of parts, in words."""
+    counts = f"{kind['parts']:,} in {format_count(kind['looked'], 'picture')} looked at"
+    waiting = f", {kind['waiting']:,} not looked at yet" if kind["waiting"] else ""
+    failed = f", {kind['failed']:,} could not be read" if kind["failed"] else ""
+    return f"{counts}{waiting}{failed}; {kind['bytes']:,} bytes"
 
 
 def describe_work(work: Json) -> str:

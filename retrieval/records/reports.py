@@ -106,6 +106,26 @@ class SpaceInfo(Record):
 
 
 @dataclass(frozen=True, slots=True)
+class PartInfo(Record):
+    """What a collection holds of one kind of parts."""
+
+    kind: str
+    """The kind, such as "regions"."""
+    parts: int
+    """The number of parts."""
+    looked: int
+    """The number of pictures that were looked at as they are now, with or without parts in them."""
+    waiting: int
+    """The number of pictures that were not looked at yet; `find_parts` does it."""
+    failed: int
+    """The number of those looked at whose files could not be read."""
+    finders: tuple[str, ...]
+    """The finders that have looked."""
+    bytes: int
+    """Size on disk of the vectors in the catalogue and of the files derived from them, of all spaces."""
+
+
+@dataclass(frozen=True, slots=True)
 class Info(Record):
     """What a collection holds."""
 
@@ -143,6 +163,8 @@ class Info(Record):
     """True if the embedder reads words, so that `search(text=...)` works."""
     work: WorkInfo | None = None
     """How far the work is that many processes share; None while there is none."""
+    parts: tuple[PartInfo, ...] = ()
+    """The kinds of parts that were looked for, by kind."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from indexers.errors import NearkinError
+from indexers.finders.base import load_finder
 from indexers.types import Space
 from indexers.vectors.staged import CODES_FROM, SCANNED
-from retrieval.records.reports import Info
+from retrieval.records.reports import Info, PartInfo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +32,7 @@ def read_info(
 ) -> Info:
     """Return everything that `info` tells, as of one moment. kind: that of an index "auto"."""
     counts, vectors = snapshot.table_counts(), snapshot.vector_counts()
+    parts = tuple(describe_parts(snapshot, catalogue.folder, vectors))
     return Info(
         path=catalogue.address,
         items=counts["items"],
@@ -47,7 +50,30 @@ def read_info(
         settings=config.index_settings,
         repairs=tuple(repairs),
         words=words,
+        parts=parts,
     )
+
+
+def describe_parts(snapshot: Snapshot, folder: Path, vectors: Mapping[int, int]) -> Iterator[PartInfo]:
+    """Yield what there is of each kind of parts that was looked for. vectors: the number in each space, by its id."""
+    finders: dict[str, list[str]] = {}
+    for kind, finder, _ in snapshot.parts.finders():
+        finders.setdefault(kind, []).append(finder)
+    counts = snapshot.parts.count()
+    for kind, names in finders.items():
+        spaces = [space for space in snapshot.part_spaces() if space.parts == kind]
+        stored = sum(4 * space.dimension * vectors.get(space.id, 0) for space in spaces)
+        derived = sum(measure_folder(folder / "spaces" / str(space.id)) for space in spaces)
+        looked, failed = snapshot.parts.count_looked(kind)
+        waiting = snapshot.parts.count_waiting(kind, _list_formats(names[0]))
+        yield PartInfo(kind, counts[kind][1], looked, waiting, failed, tuple(dict.fromkeys(names)), stored + derived)
+
+
+def _list_formats(finder: str) -> tuple[str, ...]:
+    """Return the formats of the files that a finder reads, () for pictures of any and where it is not installed."""
+    with suppress(NearkinError):
+        return load_finder(finder).reads
+    return ()
 
 
 def describe_index(config: Config, count: int, kind: str = SCANNED) -> str:

@@ -77,3 +77,13 @@ def test_clusters_and_outliers_of_parts_are_shown_with_their_places(shell: Shell
     assert "this is correction" in moved.stdout
     assert "regions" not in shell("corrections").stdout
     assert "no parts of the kind 'regions' were looked for" in shell("clusters", "--of", "regions", code=2).stderr
+
+
+def test_info_tells_of_parts(shell: Shell, discs: Path) -> None:
+    shell("parts", "find", "tiles:1")
+    place_disc(9)[0].save(discs / "new.png")
+    shell("add", discs)
+    assert "tiles" in shell("info").stdout
+    assert "in 4 pictures looked at, 1 not looked at yet; " in shell("info").stdout
+    (tiles,) = shell.json("info")["parts"]
+    assert (tiles["kind"], tiles["looked"], tiles["waiting"]) == ("tiles", 4, 1)

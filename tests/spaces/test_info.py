@@ -8,6 +8,7 @@ from retrieval import Collection
 from retrieval.config import Config
 from retrieval.spaces.info import describe_index, measure_folder, would_pay
 from tests.conftest import vectors
+from tests.support.discs import place_disc, write_discs
 
 
 def test_info_counts_bytes_on_disk(filled: Collection) -> None:
@@ -44,3 +45,24 @@ def test_a_large_collection_is_told_that_another_index_would_pay() -> None:
     assert describe_index(Config(index="auto"), 0) == "auto, now a scan"
     paying = [name for name in ("hnsw", "auto", "rabitq", "exact") if would_pay(Config(index=name), 10**6)]
     assert paying == ["hnsw"]
+
+
+def test_parts_are_told_by_kind_with_what_was_not_looked_at_yet(collection: Collection, tmp_path: Path) -> None:
+    assert collection.info().parts == ()
+    collection.add(write_discs(tmp_path / "discs", 4))
+    collection.add_vectors(vectors(1, dimension=13), uris=["/elsewhere.jpg"])
+    (tmp_path / "discs" / "001 green.png").unlink()
+    collection.find_parts(["tiles:2", "regions"])
+    place_disc(9)[0].save(tmp_path / "new.png")
+    collection.add(tmp_path / "new.png")
+    regions, tiles = collection.info().parts
+    assert (regions.kind, tiles.kind, tiles.finders) == ("regions", "tiles", ("tiles:2",))
+    assert (tiles.looked, tiles.waiting, tiles.failed) == (4, 1, 1)
+    assert tiles.parts == sum(len(collection.parts(item.id, "tiles")) for item in collection.items())
+    assert tiles.bytes >= tiles.parts * 13 * 4
+    collection.find_parts("tiles:3")
+    (tiles,) = [row for row in collection.info().parts if row.kind == "tiles"]
+    assert (tiles.looked, tiles.waiting) == (5, 0)
+    place_disc(10)[0].save(tmp_path / "discs" / "000 red.png")
+    collection.sync(tmp_path / "discs")
+    assert [row.waiting for row in collection.info().parts] == [2, 1]
