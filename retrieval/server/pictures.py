@@ -63,8 +63,10 @@ BROWSER_TYPES = {
     "GIF": "image/gif",
     "WEBP": "image/webp",
     "AVIF": "image/avif",
+    "MP4": "video/mp4",
+    "MATROSKA": "video/webm",
 }
-"""Media types of what browsers show as it is; anything else is sent as a file."""
+"""Media types of what browsers show, or play, as it is; anything else is sent as a file."""
 
 
 class Original(NamedTuple):

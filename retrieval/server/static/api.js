@@ -102,8 +102,9 @@ export async function getItem(id) {
 
 const levels = new Map();
 
-export function getClusters(level, since) {
-  const path = `/clusters?level=${encodeURIComponent(level)}${since ? `&since=${since}` : ""}`;
+// of: a kind of parts, whose clusters are meant.
+export function getClusters(level, since, of) {
+  const path = `/clusters?level=${encodeURIComponent(level)}${since ? `&since=${since}` : ""}${of ? `&of=${encodeURIComponent(of)}` : ""}`;
   if (!levels.has(path)) levels.set(path, request(path).catch(error => { levels.delete(path); throw error; }));
   return levels.get(path);
 }

@@ -2,8 +2,8 @@
 
 import { forgetAnswers, getClusters, getInfo, getItems, request } from "./api.js";
 import { makeCorrectionButtons } from "./correct.js";
-import { announce, formatCount, getClusterName, make, makeButton, makeError, makeIcon, makeNote, makeSpinner, showToast } from "./dom.js";
-import { Grid, makeEndlessEnd, makeEntry } from "./grid.js";
+import { announce, countMembers, formatBytes, formatCount, formatNumber, getClusterName, make, makeButton, makeError, makeIcon, makeNote, makeSpinner, showToast } from "./dom.js";
+import { Grid, getPartLink, makeEndlessEnd, makeEntry, makePartEntry } from "./grid.js";
 import { emptyQuery, getAddress } from "./query.js";
 import { makeGallery } from "./search.js";
 import { makeClusterName, makeTiles } from "./tiles.js";
@@ -16,50 +16,64 @@ const SORTS = {
   name: ["by name", (a, b) => (a.name ?? "\uffff").localeCompare(b.name ?? "\uffff")],
 };
 
-const getLevelAddress = (level, sort) => `#/clusters?level=${encodeURIComponent(level)}${sort === "size" ? "" : `&sort=${sort}`}`;
+const withKind = of => (of ? `&of=${encodeURIComponent(of)}` : "");
+const getLevelAddress = (level, sort, of) => `#/clusters?level=${encodeURIComponent(level)}${sort === "size" ? "" : `&sort=${sort}`}${withKind(of)}`;
 
 // ---- all of a level
 
 export async function showLevel(stage, params) {
-  const { levels } = await request("/levels");
+  const of = params.get("of");
+  const [{ levels }, { parts }] = await Promise.all([request("/levels"), getInfo()]);
   const level = params.get("level") ?? "medium", sort = params.get("sort") in SORTS ? params.get("sort") : "size";
-  const title = make("h1", { tabindex: "-1" }, "Clusters");
+  const title = make("h1", { tabindex: "-1" }, of ? `Clusters of ${of}` : "Clusters");
   const place = make("section", { "aria-label": `${level} clusters` }, makeSpinner("Loading the clusters…"));
   const count = make("p", { class: "count", role: "status" });
   stage.replaceChildren(make("div", { class: "head" }, title, count),
-    make("div", { class: "tools" }, makeLevelSlider(level, sort), ...makeClusteringLinks(levels.slice(3), level, sort), make("span", { class: "push" }), makeSortMenu(level, sort)), place);
+    make("div", { class: "tools" }, makeLevelSlider(level, sort, of), ...(of ? [] : makeClusteringLinks(levels.slice(3), level, sort)), make("span", { class: "push" }), makeSortMenu(level, sort, of)),
+    makeKinds(parts ?? [], of, level, sort), place);
   try {
-    const { clusters, loose } = await getClusters(level);
+    const { clusters, loose } = await getClusters(level, null, of);
     count.textContent = `${formatCount(clusters.length, "cluster")}${TREE.includes(level) ? "" : ` of “${level}”`}`;
     const sorted = [...clusters].sort(SORTS[sort][1]);
-    place.replaceChildren(sorted.length ? makeTiles(sorted, `${level} clusters`) : makeNote("No clusters yet", make("p", {}, "Clusters form by themselves once five or more pictures look alike.")), makeFurtherLinks(loose, level));
+    place.replaceChildren(sorted.length ? makeTiles(sorted, `${level} clusters`) : makeNote("No clusters yet", make("p", {}, "Clusters form by themselves once five or more pictures look alike.")), makeFurtherLinks(loose, level, of));
   } catch (error) {
     place.replaceChildren(makeError(error));
   }
   return title;
 }
 
-function makeFurtherLinks(loose, level) {
+// What else is clustered: the kinds of parts that were found, with what is known of the one that is shown.
+function makeKinds(kinds, of, level, sort) {
+  if (!kinds.length) return "";
+  const tree = TREE.includes(level) ? level : "medium";
+  const links = [null, ...kinds.map(({ kind }) => kind)].map(kind => make("a", { class: "toggle", href: getLevelAddress(tree, sort, kind), "aria-current": kind === of ? "true" : null }, kind ?? "pictures"));
+  const facts = kinds.filter(({ kind }) => kind === of).map(({ parts, looked, waiting, bytes }) =>
+    `${formatNumber(parts)} in ${formatCount(looked, "picture")}${waiting ? `, ${formatNumber(waiting)} not looked at yet` : ""} · ${formatBytes(bytes)}`);
+  return make("p", { class: "tools kinds", role: "group", "aria-label": "What is clustered" }, ...links, ...facts.map(text => make("small", {}, text)));
+}
+
+function makeFurtherLinks(loose, level, of) {
+  if (of) return make("p", { class: "further" }, loose > 0 && make("a", { href: `#/loose?level=${encodeURIComponent(level)}${withKind(of)}` }, `${formatNumber(loose)} unclustered ${of}`), make("a", { href: `#/outliers?${withKind(of).slice(1)}` }, "Outliers"));
   return make("p", { class: "further" },
     loose > 0 && make("a", { href: `#/loose?level=${encodeURIComponent(level)}` }, `${formatCount(loose, "unclustered picture")}`),
     make("a", { href: "#/outliers" }, "Outliers"), make("a", { href: "#/new" }, "What is new"), make("a", { href: "#/summary" }, "Summary"), make("a", { href: "#/learn" }, "Learning"), make("a", { href: "#/corrections" }, "Corrections"));
 }
 
-function makeLevelSlider(level, sort) {
+function makeLevelSlider(level, sort, of) {
   const place = TREE.indexOf(level);
   const slider = make("input", { type: "range", id: "level", min: 0, max: 2, step: 1, value: place < 0 ? 1 : place, "aria-valuetext": place < 0 ? "medium" : level, list: "levels" });
   slider.addEventListener("input", () => slider.setAttribute("aria-valuetext", TREE[slider.value]));
-  slider.addEventListener("change", () => { location.hash = getLevelAddress(TREE[slider.value], sort); });
-  const stops = TREE.map(name => make("span", { class: name === level ? "current" : "", onclick: () => { location.hash = getLevelAddress(name, sort); } }, name));
+  slider.addEventListener("change", () => { location.hash = getLevelAddress(TREE[slider.value], sort, of); });
+  const stops = TREE.map(name => make("span", { class: name === level ? "current" : "", onclick: () => { location.hash = getLevelAddress(name, sort, of); } }, name));
   return make("div", { class: `levels ${place < 0 ? "off" : ""}` }, make("label", { class: "aside", for: "level" }, "Cluster level, coarse to fine"), slider,
     make("span", { class: "stops", "aria-hidden": "true" }, ...stops));
 }
 
 const makeClusteringLinks = (names, level, sort) => names.map(name => make("a", { class: "toggle", href: getLevelAddress(name, sort), "aria-current": name === level ? "true" : null }, name));
 
-function makeSortMenu(level, sort) {
+function makeSortMenu(level, sort, of) {
   const select = make("select", { "aria-label": "Sort" }, ...Object.entries(SORTS).map(([key, [label]]) => make("option", { value: key, selected: key === sort }, label)));
-  select.addEventListener("change", () => { location.hash = getLevelAddress(level, select.value); });
+  select.addEventListener("change", () => { location.hash = getLevelAddress(level, select.value, of); });
   return select;
 }
 
@@ -77,14 +91,14 @@ async function getParents(cluster) {
 async function getParts(cluster) {
   const finer = TREE[TREE.indexOf(cluster.level) + 1];
   if (!cluster.children.length || !finer) return [];
-  const parts = (await getClusters(finer)).clusters.filter(part => part.parent === cluster.id);
+  const parts = (await getClusters(finer, null, cluster.of)).clusters.filter(part => part.parent === cluster.id);
   return parts.length === 1 && parts[0].size === cluster.size ? getParts(parts[0]) : parts;
 }
 
 function makeCrumbs(parents, cluster) {
   const makeStep = (text, href) => make("li", {}, make("a", { href, dir: "auto" }, text));
   return make("nav", { class: "crumbs", "aria-label": "Breadcrumbs" }, make("ol", {},
-    makeStep("Clusters", getLevelAddress(TREE.includes(cluster.level) ? "coarse" : cluster.level, "size")),
+    makeStep(cluster.of ? `Clusters of ${cluster.of}` : "Clusters", getLevelAddress(TREE.includes(cluster.level) ? "coarse" : cluster.level, "size", cluster.of)),
     ...parents.map(parent => makeStep(getClusterName(parent), `#/clusters/${parent.id}`)), make("li", { "aria-current": "page" }, getClusterName(cluster))));
 }
 
@@ -94,13 +108,14 @@ export async function showCluster(stage, id) {
   const title = make("h1", { tabindex: "-1", dir: "auto" }, makeClusterName(cluster));
   const head = make("div", { class: "head" }, title, server.writable && makeRenameButton(title, cluster));
   const similarity = cluster.tightness > 0.999 ? "all identical" : `mean similarity ${Math.round(100 * cluster.tightness)} %`;
-  const facts = make("p", { class: "count" }, `${formatCount(cluster.size, "picture")} · ${cluster.level} · ${similarity}`, cluster.new ? make("b", {}, ` · +${cluster.new} new`) : "");
-  const grid = makeGallery(emptyQuery, `Pictures of ${getClusterName(cluster)}, the most typical first`, { getAllIds: most => fetchMembers(cluster.id, most) });
+  const facts = make("p", { class: "count" }, `${countMembers(cluster)} · ${cluster.level} · ${similarity}`, cluster.new ? make("b", {}, ` · +${cluster.new} new`) : "");
+  const label = `${cluster.of ? "Parts" : "Pictures"} of ${getClusterName(cluster)}, the most typical first`;
+  const grid = cluster.of ? new Grid(label, { getLink: getPartLink }) : makeGallery(emptyQuery, label, { getAllIds: most => fetchMembers(cluster.id, most) });
   const corrections = server.writable && TREE.includes(cluster.level) ? makeCorrectionButtons(cluster, grid, () => showWhatIsLeft(stage, cluster)) : { buttons: [], bar: "" };
-  const pictures = make("section", { "aria-labelledby": "pictures" }, make("h2", { id: "pictures" }, "Pictures", make("small", {}, "the most typical first")), corrections.bar, grid.element);
+  const pictures = make("section", { "aria-labelledby": "pictures" }, make("h2", { id: "pictures" }, cluster.of ? "Parts" : "Pictures", make("small", {}, "the most typical first")), corrections.bar, grid.element);
   stage.replaceChildren(makeCrumbs(parents, cluster), head, facts, make("p", { class: "buttons" },
     make("a", { class: "plain", href: getAddress({ ...emptyQuery, within: cluster.id }) }, "Search inside"), make("a", { class: "plain", href: `#/summary?within=${cluster.id}` }, "Sum up"), ...corrections.buttons), parts.length ? makePartsSection(parts, cluster) : "", pictures);
-  const getNext = makeMemberPager(id);
+  const getNext = cluster.of ? makePartPager(id) : makeMemberPager(id);
   const { entries, more } = await getNext();
   grid.add(entries);
   if (more) pictures.append(makeEndlessEnd(grid, getNext));
@@ -108,16 +123,16 @@ export async function showCluster(stage, id) {
 }
 
 // After a correction: the cluster, or all of its level if it is no more or hidden.
-async function showWhatIsLeft(stage, { id, level }) {
-  const { clusters } = await getClusters(level);
+async function showWhatIsLeft(stage, { id, level, of }) {
+  const { clusters } = await getClusters(level, null, of);
   if (clusters.some(cluster => cluster.id === id)) await showCluster(stage, id);
-  else location.hash = getLevelAddress(level, "size");
+  else location.hash = getLevelAddress(level, "size", of);
 }
 
 function makePartsSection(parts, cluster) {
   const rest = cluster.size - parts.reduce((sum, part) => sum + part.size, 0);
   const sorted = [...parts].sort(SORTS.size[1]);
-  return make("section", { "aria-labelledby": "parts" }, make("h2", { id: "parts" }, formatCount(parts.length, "part"), make("small", {}, rest > 0 ? `${formatCount(rest, "picture")} in none of them` : "")), makeTiles(sorted, "Parts"));
+  return make("section", { "aria-labelledby": "parts" }, make("h2", { id: "parts" }, formatCount(parts.length, "subcluster"), make("small", {}, rest > 0 ? `${countMembers({ ...cluster, size: rest })} in none of them` : "")), makeTiles(sorted, "Subclusters"));
 }
 
 async function fetchMembers(id, most) {
@@ -137,6 +152,20 @@ function makeMemberPager(id) {
     number = page.cursor;
     return { entries: page.items.map(item => makeEntry(item)), more: number !== null };
   };
+}
+
+function makePartPager(id) {
+  let number = 1;
+  return async () => {
+    const page = await request(`/clusters/${id}/parts?page=${number}&size=60`);
+    number = page.cursor;
+    return { entries: await makePartEntries(page.parts), more: number !== null };
+  };
+}
+
+async function makePartEntries(parts) {
+  const items = new Map((await getItems(parts.map(part => part.item))).map(item => [item.id, item]));
+  return parts.filter(part => items.has(part.item)).map(part => makePartEntry(part, items.get(part.item)));
 }
 
 // A name is changed where it stands: Enter saves, Escape cancels; an empty one restores the automatic name.
@@ -166,23 +195,27 @@ function makeRenameButton(title, cluster) {
 
 // ---- what is in no cluster
 
-export async function showOutliers(stage) {
-  const { outliers } = await request("/outliers?n=60");
-  return showList(stage, "Outliers", "The pictures that look least like any other, the strangest first.", outliers, outlier => `similarity ${outlier.score.toFixed(2)}`);
+export async function showOutliers(stage, of) {
+  const { outliers } = await request(`/outliers?n=60${withKind(of)}`);
+  return showList(stage, of ? `Outliers of ${of}` : "Outliers", of ? "Those that look least like any other, the strangest first." : "The pictures that look least like any other, the strangest first.", outliers, outlier => `similarity ${outlier.score.toFixed(2)}`);
 }
 
-export async function showLoose(stage, level) {
-  const [{ loose }, { clusters }] = await Promise.all([request(`/clusters/loose?level=${encodeURIComponent(level)}`), getClusters(level)]);
+export async function showLoose(stage, level, of) {
+  const [{ loose }, { clusters }] = await Promise.all([request(`/clusters/loose?level=${encodeURIComponent(level)}${withKind(of)}`), getClusters(level, null, of)]);
   const names = new Map(clusters.map(cluster => [cluster.id, getClusterName(cluster)]));
   const describe = ({ nearest, similarity }) => (nearest ? `similarity ${similarity.toFixed(2)} to ${names.get(nearest) ?? `cluster ${nearest}`}` : "");
-  return showList(stage, `Unclustered pictures (${level})`, "Fewer than five pictures that look alike do not form a cluster.", loose, describe);
+  return showList(stage, `Unclustered ${of ?? "pictures"} (${level})`, `Fewer than five ${of ?? "pictures"} that look alike do not form a cluster.`, loose, describe);
 }
 
 export async function showList(stage, name, explanation, rows, describe) {
   const items = new Map((await getItems(rows.map(row => row.item))).map(item => [item.id, item]));
-  const grid = new Grid(name, { getLink: entry => `#/items/${entry.id}`, lines: true });
+  const isOfParts = rows.some(row => row.part);
+  const grid = new Grid(name, { getLink: isOfParts ? getPartLink : entry => `#/items/${entry.id}`, lines: true });
   const title = make("h1", { tabindex: "-1" }, name);
   stage.replaceChildren(make("div", { class: "head" }, title), make("p", { class: "count" }, explanation), rows.length ? grid.element : makeNote("None", make("p", {}, "Every picture is in a cluster.")));
-  grid.add(rows.filter(row => items.has(row.item)).map((row, place) => makeEntry(items.get(row.item), { line: describe(row, place) })));
+  grid.add(rows.filter(row => items.has(row.item)).map((row, place) => {
+    const extra = { line: describe(row, place) };
+    return row.part ? makePartEntry(row.part, items.get(row.item), extra) : makeEntry(items.get(row.item), extra);
+  }));
   return title;
 }

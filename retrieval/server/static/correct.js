@@ -1,7 +1,7 @@
 // Corrections of clusters: two are one, pictures belong elsewhere, a cluster is hidden. Each can be taken back.
 
 import { forgetAnswers, getClusters, getInfo, getItems, request } from "./api.js";
-import { formatCount, formatTime, getClusterName, getItemName, getThumbnailUrl, make, makeButton, makeIcon, makeNote, makePicture, showToast } from "./dom.js";
+import { countMembers, formatCount, formatTime, getClusterName, getItemName, getMemberUrl, getPartUrl, getThumbnailUrl, make, makeButton, makeIcon, makeNote, makePicture, showToast } from "./dom.js";
 import { Grid } from "./grid.js";
 
 const CHOICES = 60;
@@ -48,7 +48,7 @@ export function makeCorrectionButtons(cluster, grid, leave) {
 class Picking {
   constructor(cluster, grid, leave) {
     Object.assign(this, { cluster, grid, leave, picked: new Set(), last: null });
-    this.start = makeButton("Pick pictures", () => this.begin(), { class: "plain" });
+    this.start = makeButton(`Pick ${cluster.of ?? "pictures"}`, () => this.begin(), { class: "plain" });
     this.bar = make("div", { class: "picking-bar", role: "group", "aria-label": "What to do with the picked pictures", hidden: true });
     const makeOthers = grid.makeActions;
     grid.makeActions = entry => (this.isOn ? [this.makeBox(entry)] : makeOthers(entry));
@@ -104,7 +104,7 @@ class Picking {
     const items = [...this.picked], count = items.length, { cluster, leave } = this;
     const send = body => () => correct(body, leave);
     const makeAction = (label, isPossible, act) => makeButton(label, act, { class: "plain", disabled: !isPossible });
-    this.bar.replaceChildren(make("b", { role: "status" }, `${formatCount(count, "picture")} picked`),
+    this.bar.replaceChildren(make("b", { role: "status" }, `${countMembers({ size: count, of: cluster.of })} picked`),
       makeAction("Take out", count && count < cluster.size, send({ kind: "split", clusters: [cluster.id], into: [items] })),
       makeAction("Move to…", count, async () => {
         const chosen = await chooseCluster("Move to which cluster?", cluster);
@@ -119,12 +119,12 @@ class Picking {
 // Asks for another cluster of the same level; null if none is chosen.
 function chooseCluster(question, cluster) {
   return new Promise((resolve, reject) => {
-    getClusters(cluster.level).then(({ clusters }) => {
+    getClusters(cluster.level, null, cluster.of).then(({ clusters }) => {
       const others = clusters.filter(other => other.id !== cluster.id);
       const list = make("ul", { class: "choices" });
       const dialog = make("dialog", { class: "choose", "aria-labelledby": "choosing", onclose: () => { dialog.remove(); resolve(null); } });
       const makeChoice = other => make("li", {}, make("button", { type: "button", onclick: () => { resolve(other); dialog.close(); } },
-        makePicture(getThumbnailUrl(other.medoid, 160), ""), make("span", { dir: "auto" }, getClusterName(other)), make("small", {}, formatCount(other.size, "picture"))));
+        makePicture(getMemberUrl(other, other.medoid, 160), ""), make("span", { dir: "auto" }, getClusterName(other)), make("small", {}, countMembers(other))));
       const show = words => {
         const matching = others.filter(other => getClusterName(other).toLowerCase().includes(words.trim().toLowerCase()));
         list.replaceChildren(...(matching.length ? matching.slice(0, CHOICES).map(makeChoice) : [make("li", {}, "No cluster has such a name.")]));
@@ -144,8 +144,9 @@ export async function showCorrections(stage) {
   const title = make("h1", { tabindex: "-1" }, "Corrections");
   const [{ corrections }, { server }] = await Promise.all([request("/corrections"), getInfo()]);
   const covers = corrections.map(correction => listGroups(correction).flatMap(group => group.slice(0, 3)).slice(0, 6));
-  const items = new Map((await getItems(covers.flat())).map(item => [item.id, item]));
-  const rows = corrections.map((correction, place) => makeRow(correction, covers[place].filter(id => items.has(id)).map(id => items.get(id)), server.writable && (() => showCorrections(stage))));
+  const named = covers.filter((_, place) => !corrections[place].of).flat();
+  const items = new Map((await getItems(named)).map(item => [item.id, item]));
+  const rows = corrections.map((correction, place) => makeRow(correction, correction.of ? covers[place].map(id => ({ id })) : covers[place].filter(id => items.has(id)).map(id => items.get(id)), server.writable && (() => showCorrections(stage))));
   stage.replaceChildren(make("div", { class: "head" }, title, make("p", { class: "count" }, "What people said of clusters. It outlives new pictures and another model.")),
     rows.length ? make("ul", { class: "corrections" }, ...rows.reverse()) : makeNote("No corrections", make("p", {}, "On the page of a cluster it can be merged with another, hidden, or parted.")));
   return title;
@@ -155,10 +156,10 @@ export async function showCorrections(stage) {
 const listGroups = ({ kind, groups }) => (kind === "move" ? groups.slice(0, 1) : groups);
 
 function makeRow(correction, items, redraw) {
-  const pictures = items.map(item => make("a", { href: `#/items/${item.id}` }, makePicture(getThumbnailUrl(item.id, 160), getItemName(item))));
+  const pictures = items.map(item => (correction.of ? makePicture(getPartUrl(item.id, 160), "") : make("a", { href: `#/items/${item.id}` }, makePicture(getThumbnailUrl(item.id, 160), getItemName(item)))));
   const count = listGroups(correction).reduce((sum, group) => sum + group.length, 0);
   return make("li", {}, make("span", { class: "strip" }, ...pictures),
-    make("span", { class: "words" }, make("b", {}, SENTENCES[correction.kind]), make("span", { class: "about" }, `${formatCount(count, "picture")} · ${correction.level} · ${formatTime(correction.at)}`),
+    make("span", { class: "words" }, make("b", {}, SENTENCES[correction.kind]), make("span", { class: "about" }, `${countMembers({ size: count, of: correction.of })} · ${correction.level} · ${formatTime(correction.at)}`),
       correction.exception && make("span", { class: "wrong" }, correction.exception)),
     redraw && makeButton([makeIcon("undo"), "Undo"], async () => {
       try { await undo(correction.decision); await redraw(); } catch (error) { showToast(error.detail ?? error.message); }

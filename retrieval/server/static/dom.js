@@ -65,6 +65,11 @@ export function getFileName(uri) {
 export const getClusterName = cluster => cluster.name ?? `Cluster ${cluster.id}`;
 
 export const getThumbnailUrl = (itemId, edge = 320) => getUrl(`/v1/items/${itemId}/thumbnail?edge=${edge}`);
+export const getPartUrl = (partId, edge = 320) => getUrl(`/v1/parts/${partId}/thumbnail?edge=${edge}`);
+
+// The members of a cluster, which are pictures or parts: how many, and what one looks like.
+export const countMembers = ({ size, of }) => (of ? `${formatNumber(size)} ${of}` : formatCount(size, "picture"));
+export const getMemberUrl = ({ of }, memberId, edge) => (of ? getPartUrl(memberId, edge) : getThumbnailUrl(memberId, edge));
 
 // A picture that is replaced by words where it is unavailable.
 export function makePicture(source, alt, attributes = {}) {

@@ -1,6 +1,6 @@
 // Pictures in rows of one width each. Rows lie in blocks; a block far from the viewport is an empty box of its height.
 
-import { formatScore, getItemName, getThumbnailUrl, make, makePicture, setVariables } from "./dom.js";
+import { formatScore, getItemName, getPartUrl, getThumbnailUrl, make, makePicture, setVariables } from "./dom.js";
 
 const ROWS_PER_BLOCK = 8;
 const GAP = 8;
@@ -25,7 +25,7 @@ export class Grid {
     this.element.addEventListener("click", event => { if (event.target.closest(".shot")) sequence = this.entries; });
   }
 
-  // Entries: { id, width, height, name, score?, sure?, line? }.
+  // Entries: { id, width, height, name, score?, sure?, line?, part?, getUrl? }; getUrl: edge -> address of what is shown.
   add(entries) {
     this.entries.push(...entries);
     this.layOut();
@@ -94,7 +94,7 @@ export class Grid {
   makeCell({ entry, place, ratio }, height) {
     const sure = entry.sure ? ` ${entry.sure}` : "";
     const suffix = entry.score === undefined ? "" : `, score ${formatScore(entry.score)}${sure}`;
-    const image = makePicture(getThumbnailUrl(entry.id, height * ratio > 340 ? 640 : 320), entry.name + suffix);
+    const image = makePicture((entry.getUrl ?? (edge => getThumbnailUrl(entry.id, edge)))(height * ratio > 340 ? 640 : 320), entry.name + suffix);
     const link = make("a", { class: "shot", href: this.getLink(entry), "data-place": place, title: entry.name }, image);
     if (entry.score !== undefined) link.append(make("span", { class: "score", "aria-hidden": "true" }, formatScore(entry.score) + sure));
     const cell = make("div", { class: this.selection?.ids.has(entry.id) ? "cell picked" : "cell", role: "listitem" }, link, this.selection?.makeMark(entry) ?? "", make("span", { class: "quick" }, ...this.makeActions(entry)));
@@ -142,6 +142,14 @@ export class Grid {
 }
 
 export const makeEntry = (item, extra = {}) => ({ id: item.id, width: item.width, height: item.height, name: getItemName(item), ...extra });
+
+// A part as an entry, with an id of its own.
+export function makePartEntry(part, item, extra = {}) {
+  const [width, height] = part.box ? part.box.slice(2) : [item.width, item.height];
+  return { id: part.id, item: item.id, width, height, name: getItemName(item), getUrl: edge => getPartUrl(part.id, edge), ...extra };
+}
+
+export const getPartLink = entry => `#/items/${entry.item}?part=${entry.id}`;
 
 // An element at the grid's end that fetches more when it comes near; `getNext` returns entries and whether there are more.
 export function makeEndlessEnd(grid, getNext) {

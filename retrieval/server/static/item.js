@@ -1,7 +1,7 @@
 // One picture: large, with what is known of it and what looks like it.
 
 import { getUrl, rememberItems, request } from "./api.js";
-import { formatBytes, formatCount, formatNumber, formatTime, getClusterName, getFileName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makePicture } from "./dom.js";
+import { formatBytes, formatCount, formatNumber, formatTime, getClusterName, getFileName, getItemName, getPartUrl, getThumbnailUrl, make, makeButton, makeError, makeIcon, makePicture } from "./dom.js";
 import { getSequence } from "./grid.js";
 import { buildSearch, emptyQuery, getAddress, withLessLike, withMoreLike } from "./query.js";
 import { addParts } from "./parts.js";
@@ -10,19 +10,22 @@ import { getEntries, makeGallery, makeTermList } from "./search.js";
 const NEIGHBOURS = 40;
 let seen = null, seenBefore = null; // the pictures that were looked at last
 
-export async function show(stage, id, query) {
-  const [item] = rememberItems([await request(`/items/${id}`)]); // afresh, since its clusters change
+// partId: the part by which it was found, or that was chosen: its box is drawn, a film begins there, a page is shown.
+export async function show(stage, id, query, partId) {
+  const [[item], { parts }] = await Promise.all([request(`/items/${id}`).then(found => rememberItems([found])), // afresh, since its clusters change
+    request(`/items/${id}/parts`).catch(() => ({ parts: [] }))]);
+  const part = parts.find(found => found.id === partId);
   const name = getItemName(item);
   const title = make("h1", { tabindex: "-1", dir: "auto" }, name);
   const facts = make("dl", { class: "facts" }, ...makeFacts(item));
   if (seen?.id !== id) [seen, seenBefore] = [{ id, name }, seen];
   const similar = make("section", { "aria-labelledby": "similar" }, make("h2", { id: "similar" }, "Similar pictures"));
   stage.replaceChildren(await makeTermList(query),
-    make("article", { class: "item" }, makeStage(item, name, query), make("div", { class: "about-item" }, title, make("div", { class: "buttons" }, ...makeSteps(id, query),
+    make("article", { class: "item" }, makeStage(item, name, query, part), make("div", { class: "about-item" }, title, make("div", { class: "buttons" }, ...makeSteps(id, query),
       make("a", { class: "plain main", href: getAddress(withMoreLike(query, id)) }, makeIcon("plus"), "More like this"),
       make("a", { class: "plain", href: getAddress(withLessLike(query, id)) }, makeIcon("minus"), "Less like this"),
       seenBefore && make("a", { class: "plain", href: `#/path?a=${seenBefore.id}&b=${id}`, title: `From ${seenBefore.name} to this picture, over neighbours` }, "Way from the last one")), facts)), similar);
-  await Promise.all([addClusters(facts, item), showSimilar(similar, id, query), addParts(stage.querySelector(".stage"), item, query, similar)]);
+  await Promise.all([addClusters(facts, item), showSimilar(similar, id, query), addParts(stage.querySelector(".stage"), item, query, similar, parts, part)]);
   return title;
 }
 
@@ -49,10 +52,26 @@ export function handleKey(event) {
   if (link) document.querySelector(link)?.click();
 }
 
-function makeStage(item, name, query) {
+const FILMS = ["MP4", "MATROSKA"]; // what browsers may play
+
+function makeStage(item, name, query, part) {
+  if (FILMS.includes(item.format)) return make("div", { class: "stage" }, makeFilm(item, name, part));
+  if (part && part.page !== null) {
+    const label = `Page ${part.page} of ${name}`;
+    return make("div", { class: "stage" }, make("a", { href: getUrl(`/v1/items/${item.id}/picture`), "aria-label": `${label}: get the file`, title: "Get the file" }, makePicture(getPartUrl(part.id, 1600), label, { loading: "eager" })));
+  }
   const image = makePicture(getThumbnailUrl(item.id, 640), name, { loading: "eager" });
   const look = async event => { if (event.ctrlKey || event.metaKey || event.shiftKey) return; event.preventDefault(); openHere(item.id, name, query); };
   return make("div", { class: "stage" }, make("a", { href: getUrl(`/v1/items/${item.id}/picture`), onclick: look, "aria-label": `Look at ${name} in full size`, title: "Look at it in full size" }, image));
+}
+
+// A film that begins at the moment of a part; where the browser can't play it, the frame of that moment.
+function makeFilm(item, name, part) {
+  const still = part ? getPartUrl(part.id, 640) : getThumbnailUrl(item.id, 640);
+  const from = part && part.start !== null ? `#t=${part.start}` : "";
+  const film = make("video", { src: `${getUrl(`/v1/items/${item.id}/picture`)}${from}`, poster: still, controls: true, preload: "metadata", playsinline: true, "aria-label": name });
+  film.addEventListener("error", () => film.replaceWith(makePicture(still, name, { loading: "eager" })));
+  return film;
 }
 
 const makeFact = (key, ...values) => [make("dt", {}, key), make("dd", {}, ...values)];

@@ -18,10 +18,10 @@ let leaveView = () => {}, handleViewKey = () => {};
 const views = {
   "": stage => start.show(stage, () => $("file").click()),
   search: (stage, _, params, signal) => search.show(stage, readQuery(params), signal),
-  items: async (stage, [id], params) => { const view = await import("./item.js"); handleViewKey = view.handleKey; return view.show(stage, Number(id), readQuery(params)); },
+  items: async (stage, [id], params) => { const view = await import("./item.js"); handleViewKey = view.handleKey; return view.show(stage, Number(id), readQuery(params), Number(params.get("part"))); },
   clusters: async (stage, [id], params) => { const view = await import("./clusters.js"); return id ? view.showCluster(stage, Number(id)) : view.showLevel(stage, params); },
-  outliers: async stage => (await import("./clusters.js")).showOutliers(stage),
-  loose: async (stage, _, params) => (await import("./clusters.js")).showLoose(stage, params.get("level") ?? "medium"),
+  outliers: async (stage, _, params) => (await import("./clusters.js")).showOutliers(stage, params.get("of")),
+  loose: async (stage, _, params) => (await import("./clusters.js")).showLoose(stage, params.get("level") ?? "medium", params.get("of")),
   corrections: async stage => (await import("./correct.js")).showCorrections(stage),
   new: async (stage, _, params) => (await import("./new.js")).show(stage, params),
   duplicates: async (stage, _, params) => { const view = await import("./duplicates.js"); leaveView = view.leave; handleViewKey = view.handleKey; return view.show(stage, params); },

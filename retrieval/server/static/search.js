@@ -1,7 +1,7 @@
 // Results: the hits of a query, or all pictures; grouped, filtered, refined.
 
 import { getInfo, getItem, getItems, getUrl, request } from "./api.js";
-import { announce, formatChance, formatCount, formatNumber, getClusterName, getItemName, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner } from "./dom.js";
+import { announce, formatChance, formatCount, formatNumber, getClusterName, getItemName, getPartUrl, getThumbnailUrl, make, makeButton, makeError, makeIcon, makeNote, makePicture, makeSpinner } from "./dom.js";
 import { makeConditionChips, makeFilterPanel, parseFilter } from "./filter.js";
 import { Grid, makeEndlessEnd, makeEntry } from "./grid.js";
 import { buildSearch, emptyQuery, getAddress, isSearch, withLessLike, withMoreLike, withTerm } from "./query.js";
@@ -18,12 +18,14 @@ const makeRefineActions = query => entry => [
 ];
 
 // A grid of pictures that lead to their own view, from which the query goes on.
+const withPart = (address, part) => (part ? `${address}${address.includes("?") ? "&" : "?"}part=${part}` : address);
+
 export function makeGallery(query, label, { getAllIds, ...options } = {}) {
   const look = async entry => (await import("./lightbox.js")).openLightbox(grid.entries, grid.entries.indexOf(entry), query);
   const makeActions = entry => [
     makeButton(makeIcon("loupe"), () => look(entry), { class: "round", "aria-label": `Look at ${entry.name}`, title: "Look at it (space)" }), ...makeRefineActions(query)(entry),
   ];
-  const grid = new Grid(label, { getLink: entry => getAddress({ ...query, group: false }, `/items/${entry.id}`), makeActions, ...options });
+  const grid = new Grid(label, { getLink: entry => withPart(getAddress({ ...query, group: false }, `/items/${entry.id}`), entry.part), makeActions, ...options });
   grid.onLook = place => look(grid.entries[place]);
   new Selection(grid, getAllIds);
   return grid;
@@ -110,8 +112,13 @@ async function makeWithinChip(query, go) {
   return make("span", { class: "chip on" }, make("span", { class: "clip" }, `in ${name}`), makeButton(makeIcon("close"), () => go({ within: null }), { class: "tiny", "aria-label": `Search everywhere, not only in ${name}` }));
 }
 
+// Words alone find the page of a document that says most of them, too.
+const withPages = (body, hasPages) => (hasPages && body.query && !["item", "text", "upload", "mix", "group"].some(name => body[name]) ? { ...body, by: "pages" } : body);
+
 async function showResults(place, query, where, { count, filter, signal, toolbar }) {
-  const ask = asked => request("/search", { method: "POST", json: buildSearch(asked, where, PAGE), signal });
+  const hasPages = ((await getInfo()).parts ?? []).some(({ kind }) => kind === "pages");
+  const build = (asked, k) => withPages(buildSearch(asked, where, k), hasPages);
+  const ask = asked => request("/search", { method: "POST", json: build(asked, PAGE), signal });
   let unread = "";
   const answer = await ask(query).catch(error => {
     if (error.type !== "urn:nearkin:unknown-words" || !query.words) throw error;
@@ -130,11 +137,11 @@ async function showResults(place, query, where, { count, filter, signal, toolbar
   const note = sentence && make("p", { class: "quiet" }, sentence);
   if (!answer.hits.length) { place.replaceChildren(...(note ? [note] : []), await makeNoResults(query)); count.textContent = "Nothing found"; announce("Nothing found"); return; }
   if (query.group) showGroups(place, query, answer.groups, new Map(entries.map(entry => [entry.id, entry])), count);
-  else showHits(place, query, where, entries, count);
+  else showHits(place, query, build, entries, count);
   if (note) place.prepend(note);
 }
 
-function showHits(place, query, where, entries, count) {
+function showHits(place, query, build, entries, count) {
   const grid = makeGallery(query, "Results, best first");
   let k = PAGE, loaded = entries.length;
   const updateCount = () => { count.textContent = loaded < k ? formatCount(loaded, "picture") : `The best ${formatNumber(loaded)}`; };
@@ -145,7 +152,7 @@ function showHits(place, query, where, entries, count) {
   if (loaded < k) return;
   place.append(makeEndlessEnd(grid, async () => {
     k = Math.min(2 * k, MAX_HITS);
-    const newHits = (await request("/search", { method: "POST", json: buildSearch(query, where, k) })).hits.slice(loaded);
+    const newHits = (await request("/search", { method: "POST", json: build(query, k) })).hits.slice(loaded);
     loaded += newHits.length;
     updateCount();
     return { entries: await getEntries(newHits), more: k < MAX_HITS && loaded === k };
@@ -166,7 +173,13 @@ function showGroups(place, query, groups, entriesById, count) {
 
 export async function getEntries(hits) {
   const items = new Map((await getItems(hits.map(hit => hit.item))).map(item => [item.id, item]));
-  return hits.filter(hit => items.has(hit.item)).map(hit => makeEntry(items.get(hit.item), { score: hit.score, sure: formatChance(hit) }));
+  return hits.filter(hit => items.has(hit.item)).map(hit => makeEntry(items.get(hit.item), { score: hit.score, sure: formatChance(hit), ...describePart(hit.part) }));
+}
+
+// The part by which a hit was found; a page or a frame is shown in place of its file's cover.
+function describePart(part) {
+  if (!part) return {};
+  return { part: part.id, ...(part.box === null && (part.page ?? part.start) !== null && { getUrl: edge => getPartUrl(part.id, edge) }) };
 }
 
 async function makeNoResults({ words, where, sure }) {
