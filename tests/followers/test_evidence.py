@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +19,7 @@ from indexers.followers.candidates import CandidateFinder, merge_hashes
 from indexers.followers.evidence import DUPLICATE_KINDS, EvidenceCollector, EvidenceReport, find_components
 from indexers.followers.nomination import NominationFollower
 from indexers.matching.verification import verify_features
-from indexers.types import Arrival, Space
+from indexers.types import Arrival, Ids, Space
 from tests.conftest import vectors
 from tests.support.followers import make_flat
 
@@ -110,6 +112,27 @@ def test_similar_vectors_make_no_candidate_of_pictures_whose_points_disagree(lib
     library.finder.near = -1.0
     library.add(texture(1), texture(2), texture(3))
     assert library.collector.advance().verified == 0
+
+
+@pytest.mark.parametrize("order", [(1, 2, 3, 4, 5), (5, 4, 3, 2, 1), (3, 5, 1, 4, 2)])
+def test_which_pairs_are_named_does_not_depend_on_the_order_of_arrival(
+    library: Library, monkeypatch: pytest.MonkeyPatch, order: tuple[int, ...]
+) -> None:
+    library.finder.near = -1.0
+    monkeypatch.setattr(candidates, "NEAREST_BY_VOTES", 0)  # so that vectors alone name them
+    named, seed_of = set[frozenset[int]](), dict[int, int]()
+    find_pairs = library.finder.find_pairs
+
+    def record_pairs(*arguments: Any) -> tuple[Ids, Ids]:
+        a, b = find_pairs(*arguments)
+        named.update(frozenset((seed_of[x], seed_of[y])) for x, y in zip(a.tolist(), b.tolist(), strict=True))
+        return a, b
+
+    monkeypatch.setattr(library.finder, "find_pairs", record_pairs)
+    for seeds in (order[:3], order[3:4], order[4:]):
+        seed_of |= zip(library.add(*[texture(seed) for seed in seeds]), seeds, strict=True)
+        library.collector.advance()
+    assert named == {frozenset(pair) for pair in combinations(range(1, 6), 2)}
 
 
 def test_a_part_is_nominated_by_its_points_alone(library: Library) -> None:
