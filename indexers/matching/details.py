@@ -47,6 +47,7 @@ _BLACK_ON_WHITE = 150  # grey levels between the darkest and the brightest pixel
 _MOST = 0.75  # the share of blocks with letters that have them
 _RICH = 0.35  # the share of all blocks that agree around letters
 _TWO_TONES, _MANY_TONES = 0.75, 0.7  # shares of two grey levels in a bar with words, and in a picture
+_STROKES = 0.9  # changes between dark and bright along a line of a block with letters; the rim of a thing has .65
 _COMMON = 0.4  # the share of two bars in which both have their ground
 _TEXTURE = 4.0  # grey levels, standard deviation, of what shows between letters on a picture
 
@@ -239,8 +240,17 @@ def _find_cover(
         and (ranges[:, letters] >= _BLACK_ON_WHITE).mean() >= _MOST
         and np.quantile(ranges[:, 1 - letters], _MOST) < _BLACK_ON_WHITE
         and (below.std(axis=1) >= _TEXTURE).mean() >= _MOST
+        and _count_strokes(blocks[:, 3 if letters else 0]) >= _STROKES
     )
     return "letters" if is_lettered else ""
+
+
+def _count_strokes(blocks: Blocks) -> float:
+    """Return how often a line across a block, or down, goes from dark to bright or back, the median over the blocks."""
+    pixels = blocks.reshape(-1, BLOCK, BLOCK)
+    is_bright = pixels > ((pixels.max(axis=(1, 2)) + pixels.min(axis=(1, 2))) / 2)[:, None, None]
+    changes = [np.diff(is_bright, axis=axis).sum(axis=(1, 2)) for axis in (1, 2)]
+    return float(np.median(changes[0] + changes[1])) / (2 * BLOCK)
 
 
 def _has_bar(a: Blocks, b: Blocks, changed: NDArray[np.bool_]) -> bool:

@@ -41,6 +41,8 @@ _PART, _PART_CONTRAST = (
 _TINGED, _TINGED_SHARE = 16.0, 0.2  # levels by which so many cells may not differ where no brightness was changed
 _STEADY = 0.08  # the share by which it isn't
 
+_SAME_COLOUR, _FOREIGN = 4.0, 35.0  # levels of Cb or Cr by which most cells, and a thing that was not there, differ
+_FADED = 0.2  # the share by which colours were made stronger or weaker, from which on that explains them
 _OFF = 12.0  # levels of red, green or blue by which a colour may be off one change of the brightness
 _GAINS = np.linspace(0.4, 2.5, 43, dtype=np.float32)
 _TO_RGB = np.array([[1, 1, 1], [0, -0.344, 1.772], [1.402, -0.714, 0]], np.float32)  # of luma, Cb and Cr
@@ -190,6 +192,18 @@ def _is_recoloured(overlay: Overlay) -> bool:
     """Return True if places have other colours, and neither greying nor one brightness explains it."""
     left, right, inside = _read_cells(overlay.a, overlay.b, overlay.transform)
     return not overlay.is_covered and bool(inside.any()) and are_recoloured(left[inside], right[inside])
+
+
+def has_other_colour(a: Features, b: Features, transform: SimilarityTransform) -> bool:
+    """Return True if a few cells have other colours while most have the same: a thing as bright as its ground."""
+    if min(a.chroma, b.chroma) < GREY:
+        return False
+    left, right, inside = _read_cells(a, b, transform)
+    x, y = left[inside, 1:] - 128, right[inside, 1:] - 128
+    if not len(x) or abs(float(np.vdot(x, y)) / max(1.0, float(np.vdot(x, x))) - 1) > _FADED:
+        return False
+    apart = np.abs(x - y).max(axis=1)
+    return float(np.median(apart)) <= _SAME_COLOUR and int((apart > _FOREIGN).sum()) >= 2
 
 
 def are_recoloured(a: Colours, b: Colours, least: int = OTHER_CELLS) -> bool:

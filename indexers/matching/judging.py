@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from indexers.matching.comparing import Comparison, mask_covered
 from indexers.matching.details import DetailComparison, compare_details
-from indexers.matching.drawings import are_other_drawings
+from indexers.matching.drawings import are_other_drawings, has_other_colour
 from indexers.matching.features import Features
 from indexers.matching.geometry import Agreement, SimilarityTransform
 from indexers.matching.resolution import LEGIBLE, WRITTEN, find_resolution, is_legible
@@ -101,7 +101,10 @@ def check_details(proof: Proof, *, is_whole: bool = False, is_projected: bool = 
         score = min(score, _DOUBTFUL)
     elif score < SAME and _convinces(details):
         score = max(score, _apply_logistic(2 - 0.25 * _measure_recolouring(proof.comparison)))
-    is_other = score >= SAME and are_other_drawings(proof.a, proof.b, proof.transform, details)
+    is_other = score >= SAME and (
+        are_other_drawings(proof.a, proof.b, proof.transform, details)
+        or (not details.is_covered and has_other_colour(proof.a, proof.b, proof.transform))
+    )
     return replace(proof, score=_DOUBTFUL if is_other else score, details=details, is_refuted=is_other)
 
 

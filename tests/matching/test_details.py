@@ -105,3 +105,10 @@ def test_a_bar_with_other_words_than_the_bar_of_the_same_meme_is_no_cover() -> N
     without = memes[0].copy()
     without.paste("white", (0, 0, without.width, 79))
     assert compare(memes[0], without).differing
+
+
+def test_a_bright_thing_on_a_dark_ground_is_no_writing() -> None:
+    photograph = load_photograph("rocket")
+    other = photograph.copy()
+    ImageDraw.Draw(other).ellipse((60, 60, 130, 130), fill=(230, 235, 250), outline="black")
+    assert compare(photograph, other).cover == ""

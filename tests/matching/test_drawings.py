@@ -7,7 +7,14 @@ import pytest
 from PIL import Image, ImageDraw, ImageEnhance, ImageFont, ImageOps
 
 from indexers.matching.details import compare_details
-from indexers.matching.drawings import Overlay, are_other_drawings, is_drawing, is_other_drawing, is_sign
+from indexers.matching.drawings import (
+    Overlay,
+    are_other_drawings,
+    has_other_colour,
+    is_drawing,
+    is_other_drawing,
+    is_sign,
+)
 from indexers.matching.features import extract_features
 from indexers.matching.geometry import SimilarityTransform
 from indexers.matching.verification import verify_pictures
@@ -138,3 +145,15 @@ def test_a_shirt_in_another_shade_is_another_shirt_and_a_brighter_picture_is_not
     pink = draw_shirt("#c88eb0")
     assert verify_pictures(pink, draw_shirt("#a77aaa")).kind == "same template"
     assert verify_pictures(pink, ImageEnhance.Brightness(pink).enhance(0.8)).kind == "same picture"
+
+
+def test_a_thing_of_another_colour_is_seen_though_it_is_as_bright_as_its_ground() -> None:
+    scene = load_photograph("coffee")
+    pixels = np.array(scene.convert("YCbCr"))
+    pixels[60:140, 90:180, 1:] = (190, 60)
+    other = Image.fromarray(pixels, "YCbCr").convert("RGB")
+    a, b, c = (extract_features(picture) for picture in (scene, other, ImageEnhance.Color(scene).enhance(0.5)))
+    assert has_other_colour(a, b, SAME_PLACE)
+    assert not has_other_colour(a, extract_features(recompress(scene, 10)), SAME_PLACE)
+    assert not has_other_colour(a, c, SAME_PLACE)
+    assert verify_pictures(scene, other).kind != "same picture"
