@@ -199,11 +199,26 @@ def has_other_colour(a: Features, b: Features, transform: SimilarityTransform) -
     if min(a.chroma, b.chroma) < GREY:
         return False
     left, right, inside = _read_cells(a, b, transform)
-    x, y = left[inside, 1:] - 128, right[inside, 1:] - 128
-    if not len(x) or abs(float(np.vdot(x, y)) / max(1.0, float(np.vdot(x, x))) - 1) > _FADED:
+    x, y = left[..., 1:] - 128, right[..., 1:] - 128
+    is_tinted = inside[..., None] & (np.abs(x) > _TINT)
+    gain = float(np.median(y[is_tinted] / x[is_tinted])) if is_tinted.any() else 1.0
+    if not inside.any() or abs(gain - 1) > _FADED:
         return False
-    apart = np.abs(x - y).max(axis=1)
-    return float(np.median(apart)) <= _SAME_COLOUR and int((apart > _FOREIGN).sum()) >= 2
+    x = gain * x
+    if float(np.median(np.abs(x - y).max(axis=2)[inside])) > _SAME_COLOUR:
+        return False
+    apart = np.maximum(_measure_foreign(x, y), _measure_foreign(y, x))
+    return int((apart[inside] > _FOREIGN).sum()) >= 2
+
+
+def _measure_foreign(a: Colours, b: Colours) -> Colours:
+    """Return by how much the colours of each cell of `a`, float32 (h, w, 2), differ from the nearest of it and its
+    neighbours in `b`: an edge may lie a little beside itself."""
+    height, width = a.shape[:2]
+    around = np.pad(b, ((1, 1), (1, 1), (0, 0)), mode="edge")
+    shifted = [around[row : row + height, column : column + width] for row in range(3) for column in range(3)]
+    nearest: Colours = np.min([np.abs(a - cells).max(axis=2) for cells in shifted], axis=0)
+    return nearest
 
 
 def are_recoloured(a: Colours, b: Colours, least: int = OTHER_CELLS) -> bool:
