@@ -31,12 +31,12 @@ from indexers.words.languages import ENGLISH, IRREGULAR, find_language, load_fun
 from indexers.words.letters import fold_accents, fold_case
 
 FILE = "class_words.bin"
-SHA256 = "1558d9b0432b9a87fc877407595764f6f8da9590bbb3bef74f2ef543efc3940e"
+SHA256 = "65489402eb9dbddafb9f3d649772fcedc14c0d890acb3d9e7487c823148d0456"
 CLASSES = 1000
 MAX_WORDS = 4
 """The most words in a row that are looked up as one: "polar bear"."""
 MIN_STEM = 4
-"""The fewest letters of a stem that may be a word of any language."""
+"""The fewest letters of a stem that may be a word of any other language than that of the text."""
 MAX_LETTERS = 2000
 """The rest of a longer text is not read."""
 _LISTS = {
@@ -67,7 +67,9 @@ class Reading:
 def read_words(text: str) -> Reading:
     """Return what is known about a text of any language: the mean of what its known words mean."""
     lexicon, tokens = load_lexicon(), fold_words(text[:MAX_LETTERS]).split()
-    language = (len(tokens) > 1 and find_language(tokens)) or ENGLISH  # alone, a bag is no Danish preposition
+    accented = fold_case(text[:MAX_LETTERS]).split()  # accents tell languages apart
+    is_telling = len(accented) > 1 or not all(map(str.isascii, accented))  # alone, a bag is no Danish preposition
+    language = (is_telling and find_language(accented)) or ENGLISH
     known: dict[str, Vectors] = {}
     unknown: dict[str, None] = {}
     for words, mixture in _find_all(lexicon, tokens, language):
@@ -155,7 +157,7 @@ class Lexicon:
                 return mixture
         stems = [] if before else [(code, stem_word(words, code)) for code in dict.fromkeys((language, *STEMMED))]
         names = [name for code, stem in stems for name in (f"{code}:{stem}", f"{code}~{stem}")]
-        names += [stem for _, stem in stems if len(stem) >= MIN_STEM]
+        names += [stem for code, stem in stems if len(stem) >= MIN_STEM or code == language != ENGLISH]
         return next((mixture for name in names if (mixture := self.get(name)) is not None), None)
 
     def get(self, word: str) -> Vectors | None:

@@ -286,10 +286,10 @@ def collect(
             if word.isascii() and not word[:1].isalpha():
                 continue
             is_english = word in others or english.keys() & {*list_forms(word)}
-            if is_english:
-                known[f"{code}:{word}"] = groups
             if not is_english or (word in others and others[word] < COMMON):
                 known.setdefault(word, groups)
+            if is_english or known[word] != groups:
+                known[f"{code}:{word}"] = groups
             if " " not in word and stem != word:
                 stems.setdefault(f"{code}~{stem}", groups)
     return dict.fromkeys(others, Groups()) | known | stems

@@ -96,6 +96,8 @@ def test_a_language_decides_between_words_of_the_same_letters() -> None:
     assert np.flatnonzero(lexicon.find("chat", "fr")).tolist() == [1, 2]  # type: ignore[arg-type]
     assert lexicon.find("nothing", "fr") is None
     assert len(lexicon) == 4
+    fishes = range(389, 398)  # in Czech a "balík" is a parcel
+    assert measure_share("balık", range(0, 7)) + measure_share("balık", fishes) > 0.4
 
 
 def test_a_text_of_any_length_is_read_at_once() -> None:
