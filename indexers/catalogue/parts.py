@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from indexers.arrays import split_chunks
 from indexers.catalogue.rows import read_pairs
-from indexers.catalogue.schema import finding, item, location, part, part_vector, trash_part_vector
+from indexers.catalogue.schema import finding, item, location, member, part, part_vector, trash_part_vector
 from indexers.finders.base import Box, FoundPart
 from indexers.types import Ids, Json
 
@@ -21,6 +21,7 @@ COLUMNS = (
     *("start_seconds", "end_seconds", "score", "text"),
 )
 FINDING_COLUMNS = ("item", "kind", "finder", "version", "content", "problem")
+MEMBER_COLUMNS = ("item", "space", "coarse", "medium", "fine", "since")
 _RANK = sa.func.coalesce(part.c.score, 0.0).desc()
 _ORDER = (part.c.item, part.c.kind, _RANK, sa.func.coalesce(part.c.page, 0), part.c.start_seconds, part.c.id)
 MAX_TEXT = 1_000_000
@@ -168,6 +169,10 @@ class PartReader:
             state["findings"].append({**row._asdict(), "content": row.content.hex()})
         for row in self._all(sa.select(part).where(part.c.item.in_(item_ids))):
             states.setdefault(row.item, {"findings": [], "parts": []})["parts"].append(row._asdict())
+        owned = sa.select(part.c.item.label("owner"), member).join(member, member.c.item == part.c.id)
+        for row in self._all(owned.where(part.c.item.in_(item_ids))):
+            values = {name: getattr(row, name) for name in MEMBER_COLUMNS}
+            states[row.owner].setdefault("clusters", []).append(values)
         return states
 
     def trash_vectors(self, item_ids: Sequence[int]) -> None:
@@ -187,9 +192,13 @@ def _is_to_look_at(formats: Sequence[str]) -> list[sa.ColumnElement[bool]]:
 
 def is_sound(state: Any) -> bool:
     """Return True if a state is of the form that `read_states` returns."""
-    if not isinstance(state, dict) or state.keys() != {"findings", "parts"}:
+    if not isinstance(state, dict) or state.keys() - {"clusters"} != {"findings", "parts"}:
         return False
     if not all(isinstance(rows, list) for rows in state.values()):
+        return False
+    if not all(isinstance(row, dict) and row.keys() == set(MEMBER_COLUMNS) for row in state.get("clusters", ())):
+        return False
+    if not all(type(value) is int for row in state.get("clusters", ()) for value in row.values()):
         return False
     return all(_is_row(row, COLUMNS) for row in state["parts"]) and all(
         _is_row(row, FINDING_COLUMNS) for row in state["findings"]

@@ -124,11 +124,12 @@ class RemovalWriter(OwnKeyWriter):
         return places
 
     def _restore_clusters(self, rows: Sequence[TrashedRow]) -> None:
-        """Note the clusters that items were in: clusters made of them continue these, with ids and names."""
+        """Note the clusters that items and parts were in: clusters made of them continue these, with ids and names."""
         spaces = set(self.clusters.clustered_space_ids())
         known = [{"item": row.id, **place} for row in rows for place in row.state["clusters"]]
+        known += [place for row in rows for place in (row.state.get("parts") or {}).get("clusters", ())]
         members = [row for row in known if row["space"] in spaces]
-        for chunk in split_chunks([row.id for row in rows]):
+        for chunk in split_chunks(list({*(row.id for row in rows), *(place["item"] for place in known)})):
             self._do(sa.delete(member).where(member.c.item.in_(chunk)))
         self._do(sa.insert(member), members)
         for space_id in sorted({row["space"] for row in members}):

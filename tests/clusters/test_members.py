@@ -124,6 +124,11 @@ def test_ids_and_names_last_over_adding_removing_finding_again_and_rebuilding(
     check()
     discs.recluster()
     check()
+    everything = [item.id for item in discs.items()]
+    discs.remove(everything)
+    assert len(discs.clusters(of="regions")) == 0
+    discs.restore(everything)
+    check()
     assert discs.verify().ok
     path = discs.path
     discs.close()
