@@ -184,7 +184,7 @@ UNKNOWN_ID = 2**40
 
 def fill_path(path: str, name: Any = 1) -> str:
     """A route's path with something in its place."""
-    for part in ("item", "cluster", "partition", "decision", "proposal", "job", "name"):
+    for part in ("item", "part", "cluster", "partition", "decision", "proposal", "job", "name"):
         path = path.replace("{" + part + "}", str(name))
     return path
 
