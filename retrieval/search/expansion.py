@@ -6,9 +6,9 @@ answer (query expansion, after Chum et al., Total Recall, ICCV 2007). Some pictu
 photograph among drawings; so those ask most that stand out for this word among other words, too (T-norm: Auckenthaler,
 Carey and Lloyd-Thomas, Digital Signal Processing 10, 2000), and both sides count by how far their scores spread.
 
-The numbers were chosen by OpenMoji, gcompris and parts of samples of scikit-image; `python -m tests.bench queries`
-measures these and others. Where nothing of the kind is there, wrong pictures ask too; so how unusual a hit is goes by
-the words alone.
+The numbers were chosen by OpenMoji, gcompris and parts of samples of scikit-image, with a look at stamps and
+Fashion-MNIST; `python -m tests.bench queries` measures these and others. Where nothing of the kind is there, wrong
+pictures ask too; so how unusual a hit is goes by the words alone.
 """
 
 from __future__ import annotations
