@@ -18,10 +18,10 @@ from indexers.arrays import NO_INTS, contains, grow_array
 from indexers.tree.fixed_point import UNIT, compute_fingerprints
 from indexers.tree.neighbour_lists import Fingerprints, NeighbourLists
 from indexers.tree.neighbour_search import (
-    COMPARED_AGAIN,
     EXACT,
     FILL,
     NARROW_SEARCH,
+    NEW_PER_AGAIN,
     SEARCHED_AGAIN,
     SEARCHES_AGAIN,
     WIDE_SEARCH,
@@ -221,10 +221,9 @@ class NeighbourGraph:
 
     def _compare_nodes(self, search: NeighbourSearch, fresh: Ids, shortened: Ids, present: Ids) -> None:
         """Make lists exact by comparing nodes with all others."""
-        search.insert(fresh, _leave_out(present, fresh))
         unsure = _leave_out(present[self.lists.looked[present] < self.exact_since], fresh)
-        again = self._choose_lists(shortened, unsure, max(COMPARED_AGAIN, len(fresh)))
-        search.look_again(again, present)
+        again = self._choose_lists(shortened, unsure, max(1, len(fresh) // NEW_PER_AGAIN))
+        search.compare(fresh, _leave_out(present, fresh), again)
         self.lists.looked[fresh] = self.lists.looked[again] = self.updates
 
     def _fill_lists(
@@ -233,7 +232,7 @@ class NeighbourGraph:
         """Make the lists of many nodes by searches in an index, and those exact of which this is not to be trusted."""
         others = len(present) - 1
         search.search(fresh, find_neighbours, NARROW_SEARCH, others)
-        search.look_again(self._choose_lists(shortened, NO_INTS, 0), present)
+        search.compare(NO_INTS, present, self._choose_lists(shortened, NO_INTS, 0))
         exact = search.look_again_while_wrong(present, present)
         self.lists.looked[present], self.exact_since = self.updates, self.updates + 1
         self.lists.looked[exact] = self.exact_since
@@ -270,7 +269,7 @@ class NeighbourGraph:
         sample = present[np.unique(np.linspace(0, len(present) - 1, min(count, len(present))).astype(np.int64))]
         lists = NeighbourLists(self.k)
         lists.grow(len(self.item))
-        NeighbourSearch(lists, self.item, self.slot, self.fingerprints, vectors).look_again(sample, present)
+        NeighbourSearch(lists, self.item, self.slot, self.fingerprints, vectors).compare(NO_INTS, present, sample)
         right, places = lists.near[sample, : self.k], self.near[sample]
         is_right = (places[:, :, None] == right[:, None]).any(2) & (places >= 0)
         return float(np.count_nonzero(is_right) / np.count_nonzero(right >= 0))

@@ -17,7 +17,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from indexers.arrays import Ints
+from indexers.arrays import NO_INTS, Ints
 from indexers.tree.neighbour_lists import Fingerprints, NeighbourLists
 from indexers.tree.rounded_vectors import RoundedVectors
 from indexers.types import Ids, Vectors
@@ -31,12 +31,16 @@ QUERIES = 512
 WIDE_SEARCH, NARROW_SEARCH = 64, 24
 """Neighbours searched for in an index: wide for a few new nodes among many, which may enter lists of nodes far down
 their own list; narrow if most nodes are searched for."""
+WAITING = 100
+"""Offers for each query that wait for each other: lists take them together. Meanwhile, more is offered than need be."""
 HEAD = 512
 """Rows of the first block that tell how near a node must be at least to be among the nearest of a query."""
 GROWTH = 4
 """By this factor more is searched for if items of identical vectors fill the result."""
-COMPARED_AGAIN = 4
-"""Lists that may be wrong are compared again in each update: as many as there are new nodes, at least so many."""
+NEW_PER_AGAIN = 4
+"""Lists that may be wrong are made again in each update: one for so many new nodes, one at least."""
+FEW_QUERIES = 4
+"""Vectors up to which several products of a matrix and one of them are quicker than one of two matrices."""
 SEARCHED_AGAIN, SEARCHES_AGAIN = 8, 3
 """Lists that are made again in each update beyond EXACT: at least so many, and so many for each new node. When dense
 groups came into a sparse set, .966 of the places were right without, .983 with one and .991 with three. A list costs
@@ -70,18 +74,15 @@ class NeighbourSearch:
 
     # ---- comparing with all nodes
 
-    def insert(self, fresh: Ids, present: Ids) -> None:
-        """Make the lists of fresh nodes, and let them enter those of all others, which are `present`."""
-        for chunk in _split(fresh, QUERIES):
-            last = self.lists.find_last(present, len(present) - 1, self.fingerprints)
-            present = np.concatenate([present, chunk])
-            self._compare(chunk, present, last)
-
-    def look_again(self, slots: Ids, present: Ids) -> None:
-        """Make the lists of nodes again."""
-        self.lists.clear(slots)
-        for chunk in _split(slots, QUERIES):
-            self._compare(chunk, present, None)
+    def compare(self, fresh: Ids, present: Ids, again: Ids = NO_INTS) -> None:
+        """Make the lists of fresh nodes, let them enter those of all others, which are `present`, and make the lists of
+        some of these, `again`, anew."""
+        self.lists.clear(again)
+        for chunk in _split(np.concatenate([fresh, again]), QUERIES):
+            new, fresh = fresh[: len(chunk)], fresh[len(chunk) :]
+            last = self.lists.find_last(present, len(present) - 1, self.fingerprints) if len(new) else None
+            present = np.concatenate([present, new])
+            self._compare(chunk, present, last, len(new))
 
     def look_again_while_wrong(self, slots: Ids, present: Ids) -> Ids:
         """Make the lists of the least similar neighbours again until hardly any is wrong; return those of which nodes.
@@ -93,36 +94,50 @@ class NeighbourSearch:
         order = slots[np.argsort(self.lists.similarity[slots, k - 1], kind="stable")]
         for number, chunk in enumerate(_split(order, QUERIES), 1):
             before = self.lists.near[chunk, :k]
-            self._compare(chunk, present, self.lists.find_last(present, len(present) - 1, self.fingerprints))
+            last = self.lists.find_last(present, len(present) - 1, self.fingerprints)
+            self._compare(chunk, present, last, len(chunk))
             if np.mean(before != self.lists.near[chunk, :k]) <= WRONG:
                 return order[: number * QUERIES]
         return order
 
-    def _compare(self, queries: Ids, present: Ids, last: tuple[Vectors, Fingerprints] | None) -> None:
-        """Offer all nodes to the queries, and the queries to those of whose lists the last entries are given.
+    def _compare(
+        self, queries: Ids, present: Ids, last: tuple[Vectors, Fingerprints] | None, offered_count: int
+    ) -> None:
+        """Offer all nodes to the queries, and the first queries to those of whose lists the last entries are given.
 
-        last: the similarities and fingerprints of `find_last`, for the first ones of `present`.
+        last: the similarities and fingerprints of `find_last`, for the first ones of `present`. offered_count: how many
+        of the queries are offered.
         """
-        count = 0 if last is None else len(last[0])
         product = self.vectors.float
         columns = self.vectors.take(self.item[queries]).astype(product).T
+        if last is not None:  # those of the queries that are present now take nothing this way
+            bounds = np.append(last[0], np.full(len(present) - len(last[0]), np.float32(np.inf)))
+            keys = np.append(last[1], self.fingerprints[present[len(last[1]) :]])
+        offers: list[tuple[Ids, Ids, Vectors]] = []
+        waiting = 0
         for places, rows in self.vectors.blocks(self.item[present]):
-            similarity = (rows.astype(product) @ columns).astype(np.float32, copy=False)
+            similarity = _multiply(rows.astype(product), columns).astype(np.float32, copy=False)
             slots = present[places]
-            offers = [self._offer_to_queries(queries, slots, similarity)]
+            offers.append(self._offer_to_queries(queries, slots, similarity))
+            waiting += len(offers[-1][0])
             if last is not None:
-                bound = np.full(len(places), np.float32(np.inf))
-                is_old = places < count
-                bound[is_old] = last[0][places[is_old]]
-                row, column = _find_true(similarity >= bound[:, None])
-                value = similarity[row, column]
+                row, column = _find_true(similarity[:, :offered_count] >= bounds[places][:, None])
+                value, place = similarity[row, column], places[row]
                 # (-inf is below every similarity: such a list has no last entry that matters)
                 owner, offered = slots[row], queries[column]
-                is_before = (value > bound[row]) | (self.fingerprints[offered] < last[1][places[row]])
+                is_before = (value > bounds[place]) | (self.fingerprints[offered] < keys[place])
                 is_before &= owner != offered
                 offers.append((owner[is_before], offered[is_before], value[is_before]))
-            owner, offered, value = (np.concatenate(parts) for parts in zip(*offers, strict=True))
-            self.lists.merge(owner, offered, value, self.fingerprints)
+            if waiting > WAITING * len(queries):
+                self._merge(offers)
+                offers, waiting = [], 0
+        self._merge(offers)
+
+    def _merge(self, offers: list[tuple[Ids, Ids, Vectors]]) -> None:
+        """Let lists take what is offered to them: owners, offered nodes, similarities."""
+        if offers:
+            owner, offered, similarity = (np.concatenate(parts) for parts in zip(*offers, strict=True))
+            self.lists.merge(owner, offered, similarity, self.fingerprints)
 
     def _offer_to_queries(self, queries: Ids, slots: Ids, similarity: Vectors) -> tuple[Ids, Ids, Vectors]:
         """Return the rows that may be among the nearest of the queries (columns): owner, offered, similarity."""
@@ -198,6 +213,13 @@ class NeighbourSearch:
 
 def _split(slots: Ids, size: int) -> list[Ids]:
     return [slots[start : start + size] for start in range(0, len(slots), size)]
+
+
+def _multiply(rows: NDArray[np.floating], columns: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the products of matrices of whole numbers, which are the same in any order of summing."""
+    if columns.shape[1] > FEW_QUERIES:
+        return np.asarray(rows @ columns)
+    return np.stack([rows @ column for column in columns.T], axis=1)
 
 
 def _find_true(cells: NDArray[np.bool_]) -> tuple[Ints, Ints]:

@@ -227,7 +227,7 @@ def test_a_graph_that_was_too_large_becomes_exact_again(monkeypatch: pytest.Monk
     world.change([], dict(enumerate(random.standard_normal((150, 6)))), lambda ids, count: world.find(ids, 2))
     monkeypatch.setattr(neighbour_graph, "EXACT", 1000)
     assert world.measure_recall() < 1
-    for item in range(40):
+    for item in range(80):
         world.change([item], {})
     world.check()
 

@@ -35,18 +35,28 @@ def rank(search: NeighbourSearch, present: Ids) -> np.ndarray:
 def test_inserting_makes_all_lists_exact_also_those_of_other_nodes() -> None:
     search = prepare(QUERIES + 200)
     items = np.arange(QUERIES + 200)
-    search.insert(items[:100], items[:0])
-    search.insert(items[100:], items[:100])
+    search.compare(items[:100], items[:0])
+    search.compare(items[100:], items[:100])
     assert (search.lists.near == rank(search, items)).all()
 
 
 def test_looking_again_makes_single_lists_exact() -> None:
     search, items = prepare(60), np.arange(60)
-    search.insert(items, items[:0])
+    search.compare(items, items[:0])
     right = search.lists.near.copy()
     search.lists.merge(items[:2], items[3:5], np.array([2**23, 2**23], np.float32), search.fingerprints)
-    search.look_again(items[:2], items)
+    search.compare(items[:0], items, items[:2])
     assert (search.lists.near == right).all()
+
+
+def test_lists_are_made_exact_while_new_nodes_come() -> None:
+    search, items = prepare(QUERIES + 200), np.arange(QUERIES + 200)
+    old, again = items[:80], items[5:80:20]
+    search.compare(old, items[:0])
+    wrong = np.full(len(again), 2**23, np.float32)
+    search.lists.merge(again, (again + 1) % 80, wrong, search.fingerprints)
+    search.compare(items[80:], old, again)
+    assert (search.lists.near == rank(search, items)).all()
 
 
 def find_next(items: Ids, count: int) -> tuple[Ids, Vectors]:
@@ -66,7 +76,7 @@ def test_what_an_index_finds_is_offered_the_one_that_searched() -> None:
 
 def test_a_node_is_offered_to_those_that_list_its_neighbours() -> None:
     search, items = prepare(200), np.arange(200)
-    search.insert(items[:199], items[:0])
+    search.compare(items[:199], items[:0])
     lost = np.array([199])
     search.lists.merge(np.repeat(lost, 3), rank(search, items)[199, :3].astype(np.int64), np.ones(3, np.float32), KEYS)
     search.offer_to_reverse_neighbours(lost, items, 199)
