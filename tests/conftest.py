@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
@@ -18,6 +19,9 @@ from indexers.types import Vectors
 from retrieval import Collection
 from tests.support import pictures
 from tests.support.databases import Server, find_binaries, parse_database
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # else each of hundreds of processes compiles all modules anew
+sys.dont_write_bytecode = False
 
 KINDS = ["sqlite", "postgresql"]
 """The databases that a catalogue may be in, the usual one first."""
