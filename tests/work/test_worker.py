@@ -90,7 +90,7 @@ def test_the_lease_is_kept_while_work_goes_on(
     perform, beside = EmbedWork.perform, list[Any]()
 
     def wait(kind: EmbedWork, rows: Any, beat: Any) -> dict[str, str]:
-        time.sleep(0.5)
+        time.sleep(2.0)
         with collection._catalogue.work_rows() as work:
             other = work.enter("other", ["embed"], 9.0)
             beside.extend(work.claim(other, ["embed"], 9, 9.0))
@@ -98,7 +98,7 @@ def test_the_lease_is_kept_while_work_goes_on(
         return perform(kind, rows, beat)
 
     monkeypatch.setattr(EmbedWork, "perform", wait)
-    assert collection.work(lease=0.2).done == 5
+    assert collection.work(lease=0.8).done == 5  # a busy machine may wake the thread late
     assert beside == []
 
 
