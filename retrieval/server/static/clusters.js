@@ -49,7 +49,7 @@ function makeKinds(kinds, of, level, sort) {
   const links = [null, ...kinds.map(({ kind }) => kind)].map(kind => make("a", { class: "toggle", href: getLevelAddress(tree, sort, kind), "aria-current": kind === of ? "true" : null }, kind ?? "pictures"));
   const facts = kinds.filter(({ kind }) => kind === of).map(({ parts, looked, waiting, bytes }) =>
     `${formatNumber(parts)} in ${formatCount(looked, "picture")}${waiting ? `, ${formatNumber(waiting)} not looked at yet` : ""} · ${formatBytes(bytes)}`);
-  return make("p", { class: "tools kinds", role: "group", "aria-label": "What is clustered" }, ...links, ...facts.map(text => make("small", {}, text)));
+  return make("p", { class: "tools clustered", role: "group", "aria-label": "What is clustered" }, ...links, ...facts.map(text => make("small", {}, text)));
 }
 
 function makeFurtherLinks(loose, level, of) {
