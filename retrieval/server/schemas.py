@@ -13,12 +13,14 @@ from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any
 
-from fastapi import Path, Query
+from fastapi import Depends, Path, Query
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, create_model, model_validator
 
 from indexers.catalogue.metadata import is_text
+from indexers.errors import BadQuery
 from retrieval.records.codec import list_fields
+from retrieval.records.pictures import THUMBNAIL_EDGES
 
 MAX_JSON_INT = 2**53
 """JSON carries whole numbers below it everywhere."""
@@ -40,6 +42,19 @@ PartKind = Annotated[
     str | None, Query(description="A kind of parts, such as regions: these are clustered, in place of the pictures.")
 ]
 Level = Annotated[str, Query(description="A level (coarse, medium, fine), or the name of a clustering.")]
+
+
+def _read_edge(
+    edge: Annotated[
+        int, Query(description="Pixels of the longer edge.", json_schema_extra={"enum": list(THUMBNAIL_EDGES)})
+    ] = 320,
+) -> int:
+    if edge not in THUMBNAIL_EDGES:
+        raise BadQuery(f"edge must be one of {', '.join(map(str, THUMBNAIL_EDGES))} pixels; got {edge}")
+    return edge
+
+
+ThumbnailEdge = Annotated[int, Depends(_read_edge)]
 
 JsonId = Annotated[int, Field(ge=0, lt=MAX_JSON_INT), Strict(False), BeforeValidator(_refuse_bool_and_text)]
 """An id in JSON, where 1.0 is a whole number; true and "1" are none."""

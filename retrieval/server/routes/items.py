@@ -11,7 +11,6 @@ from pydantic import ConfigDict, Field
 from indexers.errors import BadFilter, BadMetadata, BadQuery, UsageError
 from retrieval import AddReport, Item, Page
 from retrieval.items.sources import check_columns
-from retrieval.records.pictures import THUMBNAIL_EDGES
 from retrieval.server.pictures import BROWSER_TYPES
 from retrieval.server.responses import (
     NOT_MODIFIED,
@@ -29,6 +28,7 @@ from retrieval.server.schemas import (
     JsonId,
     RequestBody,
     ResponseBody,
+    ThumbnailEdge,
     build_model,
     refuse_odd_texts,
 )
@@ -271,13 +271,9 @@ def get_thumbnail(
     item_id: ItemId,
     request: Request,
     state: StateDep,
-    edge: Annotated[
-        int, Query(description="Pixels of the longer edge.", json_schema_extra={"enum": list(THUMBNAIL_EDGES)})
-    ] = 320,
+    edge: ThumbnailEdge,
 ) -> Response:
     """Return an item's picture, small, as WebP."""
-    if edge not in THUMBNAIL_EDGES:
-        raise BadQuery(f"edge must be one of {', '.join(map(str, THUMBNAIL_EDGES))} pixels; got {edge}")
     item = state.collection.get(item_id)
     etag = f'"{item.hash or item.id}-{edge}"'
     headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}

@@ -10,7 +10,6 @@ from pydantic import ConfigDict, Field
 from indexers.errors import BadQuery
 from indexers.finders.base import load_finder
 from retrieval.records.parts import Part
-from retrieval.records.pictures import THUMBNAIL_EDGES
 from retrieval.records.reports import Job
 from retrieval.server.responses import (
     NOT_MODIFIED,
@@ -20,7 +19,7 @@ from retrieval.server.responses import (
     matches_etag,
 )
 from retrieval.server.routes.items import CACHE_CONTROL
-from retrieval.server.schemas import ItemId, PartId, RequestBody, build_list, build_model
+from retrieval.server.schemas import ItemId, PartId, RequestBody, ThumbnailEdge, build_list, build_model
 from retrieval.server.state import CollectionDep, StateDep
 
 router = APIRouter(prefix="/v1", tags=["parts"])
@@ -60,13 +59,9 @@ def get_part_thumbnail(
     part_id: PartId,
     request: Request,
     state: StateDep,
-    edge: Annotated[
-        int, Query(description="Pixels of the longer edge.", json_schema_extra={"enum": list(THUMBNAIL_EDGES)})
-    ] = 320,
+    edge: ThumbnailEdge,
 ) -> Response:
     """Return what is in the box of a part, or the page or frame that it is, small, as WebP."""
-    if edge not in THUMBNAIL_EDGES:
-        raise BadQuery(f"edge must be one of {', '.join(map(str, THUMBNAIL_EDGES))} pixels; got {edge}")
     key, content = state.thumbnails.get_part(part_id, edge)
     etag = f'"{key}"'
     headers = {"ETag": etag, "Cache-Control": CACHE_CONTROL}
