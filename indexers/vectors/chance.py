@@ -30,7 +30,6 @@ Measured by `python -m tests.bench chance`: of the pairs whose labels differ, ho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -129,12 +128,6 @@ class ChanceModel:
             among_words = self._compare_with_words(np.asarray(scores, np.float64)[None], vectors)[0]
             chances = np.maximum(chances, self.nulls[1].compute_chances(np.minimum(values, among_words)))
         return np.maximum(chances, LEAST_CHANCE)
-
-    @cached_property
-    def spreads_of_words(self) -> tuple[Float64s, Float64s]:
-        """The centre and the spread of each word's scores with the cohort, (m,) each; nothing without words."""
-        words = self.cohort[:0] if self.words is None else self.words
-        return _measure_rows(_compare_all(words, self.cohort, self.metric), is_robust=False)
 
     def _compare_with_words(self, scores: Float64s, vectors: Vectors) -> Float64s:
         """Return how far scores (m, n) with n vectors stand out among those of the words; -inf where all are equal."""

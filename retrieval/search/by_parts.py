@@ -108,7 +108,7 @@ def _rank(
     metric, searcher = options.metric or of_parts.space.metric, of_parts.searcher
     vector = query.to_vector(snapshot)
     if is_expanded(query, metric):
-        vector = expand(view, snapshot, vector)
+        vector = expand(view, vector)
     owners = of_parts.find_owners(snapshot)
     count = check_count(options.k) or (20 if options.radius is None else None)
 

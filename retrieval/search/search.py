@@ -254,7 +254,7 @@ def _rank_nearest(
     metric = options.metric or view.space.metric
     vector = query.to_vector(snapshot)
     if is_expanded(query, metric):
-        vector = expand(view, snapshot, vector)
+        vector = expand(view, vector)
     query_items, diversity = query.find_items(snapshot), options.diversify
     if options.rerank is not None:
         assert count is not None
